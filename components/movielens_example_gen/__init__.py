@@ -1,0 +1,1 @@
+"""The MovieLens release files to timelines ExampleGen."""

@@ -1,0 +1,1 @@
+"""Blessed model to a bundle and a version in the model registry."""

@@ -1,0 +1,1 @@
+"""Trained model to quantized TFLite variants with parity figures."""

@@ -1,0 +1,1 @@
+"""Runs a PocketRec bundle on a device with numpy and LiteRT alone."""

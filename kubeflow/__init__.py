@@ -1,0 +1,1 @@
+"""The pipeline as a Kubeflow Pipelines v2 specification."""

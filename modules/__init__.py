@@ -1,0 +1,1 @@
+"""What standard TFX components load by dotted path, and the models themselves."""

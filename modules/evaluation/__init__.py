@@ -1,0 +1,1 @@
+"""Metrics, extractors and the gate that the Evaluator runs."""

@@ -1,0 +1,1 @@
+"""Encoders and the recommender model around them."""

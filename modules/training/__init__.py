@@ -1,0 +1,1 @@
+"""The training loop, its input path and its callbacks."""

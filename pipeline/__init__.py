@@ -1,0 +1,1 @@
+"""Configuration, `create_pipeline()`, the local runner and the command line."""

@@ -1,0 +1,1 @@
+"""One validated tree of settings; the lowest layer, imports nothing of the project but errors."""

@@ -1,0 +1,64 @@
+"""Conversion, gate and registry: from a trained model to what ships."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.base import Section
+
+VariantName = Literal["float32", "float16", "int8"]
+
+
+class ConversionConfig(Section):
+    """TFLite variants."""
+
+    variants: tuple[VariantName, ...] = ("float32", "float16", "int8")
+    gated: VariantName = Field("int8", description="the variant that is evaluated and gated")
+    top_k: int = Field(100, ge=1, le=1000, description="K: ids and scores the graph returns")
+    timeout_seconds: float = Field(300, gt=0, description="for one variant's conversion")
+    parity_windows: int = Field(
+        2000, ge=1, description="eval windows for the comparison with the Keras model"
+    )
+
+    @model_validator(mode="after")
+    def _has_reference_and_gated(self) -> ConversionConfig:
+        if "float32" not in self.variants:
+            raise ValueError("variants must hold float32: the gate compares with it")
+        if self.gated not in self.variants:
+            raise ValueError(f"gated is {self.gated!r}, which is not among {self.variants}")
+        return self
+
+
+class GateConfig(Section):
+    """Thresholds on the `test` split, absolute differences of recall@10 unless said otherwise."""
+
+    min_recall_at_10: float = Field(0.0, ge=0, le=1, description="absolute floor")
+    min_margin_over_popularity: float = Field(
+        0.01, ge=0, le=1, description="over the better of the two popularity recommenders"
+    )
+    max_drop_from_blessed: float = Field(
+        0.005, ge=0, le=1, description="below the latest blessed model on the same windows"
+    )
+    max_drop_from_float32: float = Field(
+        0.005, ge=0, le=1, description="below the float32 variant on the same windows"
+    )
+    min_catalogue_coverage: float = Field(
+        0.01, ge=0, le=1, description="share of the catalogue that reaches some top-10"
+    )
+    popularity_window_days: int = Field(
+        30, ge=1, description="days before the target that recent popularity counts"
+    )
+    ignore_blessed: bool = Field(
+        False, description="do not compare with the latest blessed model (it cannot be read, say)"
+    )
+
+
+class RegistryConfig(Section):
+    """The model registry."""
+
+    model_name: str = Field("pocketrec", pattern=r"^[A-Za-z0-9_.-]+$")
+    tracking_uri: str | None = Field(
+        None, description="MLflow tracking URI; null: sqlite in the workspace"
+    )

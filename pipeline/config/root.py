@@ -1,0 +1,137 @@
+"""The root of the configuration, read from a file plus `key=value` overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from pipeline.config.base import Section
+from pipeline.config.data import DataConfig
+from pipeline.config.delivery import ConversionConfig, GateConfig, RegistryConfig
+from pipeline.config.history import HistoryConfig
+from pipeline.config.model import ModelConfig
+from pipeline.config.training import TrainingConfig
+from pipeline.errors import ConfigError
+
+CONFIGS_DIR = Path(__file__).resolve().parent.parent / "configs"
+
+
+class GeneratorConfig(Section):
+    """The seeded generator behind the data set `sample`."""
+
+    users: int = Field(600, ge=1)
+    movies: int = Field(2000, ge=2)
+    ratings: int = Field(60_000, ge=1)
+    seed: int = Field(7, ge=0)
+
+
+class RuntimeConfig(Section):
+    """How the local runner runs."""
+
+    cache: bool = Field(True, description="reuse the results of unchanged steps")
+    beam_args: tuple[str, ...] = Field((), description="Beam pipeline options, e.g. --runner=...")
+
+
+class Config(Section):
+    """All settings of a pipeline."""
+
+    dataset: str = Field("sample", description="a release's name, or a folder's or zip's path")
+    seed: int = Field(42, ge=0, description="same data, config and seed: the same model")
+    sample: GeneratorConfig = GeneratorConfig()
+    data: DataConfig = DataConfig()
+    history: HistoryConfig = HistoryConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    conversion: ConversionConfig = ConversionConfig()
+    gate: GateConfig = GateConfig()
+    registry: RegistryConfig = RegistryConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+    """Reads a YAML file, applies overrides and validates the whole.
+
+    Args:
+        path: The file; None takes the defaults.
+        overrides: `a.b=value` strings, the value in YAML, applied in order.
+
+    Raises:
+        ConfigError: The file or an override cannot be used; names file, key, value and what is
+            allowed.
+    """
+    tree = _read_yaml(path) if path is not None else {}
+    for override in overrides:
+        _apply_override(tree, override)
+    source = str(path) if path is not None else "the defaults"
+    try:
+        return Config.model_validate(tree)
+    except pydantic.ValidationError as error:
+        raise ConfigError(_describe(error, source)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: must hold a mapping of sections, holds {type(tree).__name__}")
+    return tree
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set {override!r}: must look like section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override!r}: the value {text!r} is not valid YAML") from None
+    node = tree
+    for depth, part in enumerate(parts[:-1]):
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise ConfigError(
+                f"--set {override!r}: {'.'.join(parts[: depth + 1])} is a value, not a section"
+            )
+        node = child
+    # Another encoder brings its own settings: those of the previous one do not apply to it.
+    if parts[-2:] == ["encoder", "name"] and node.get("name") != value:
+        node.clear()
+    node[parts[-1]] = value
+
+
+def _describe(error: pydantic.ValidationError, source: str) -> str:
+    lines = [f"{source}: {error.error_count()} setting(s) cannot be used"]
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole)"
+        line = f"  {key}: {problem['msg']}"
+        if problem["type"] == "extra_forbidden":
+            line = f"  {key}: unknown key"
+            known = _known_keys(problem["loc"][:-1])
+            if known:
+                line += f"; known here: {', '.join(known)}"
+        elif not isinstance(problem["input"], Mapping | Section):
+            line += f" (got {problem['input']!r})"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _known_keys(location: Sequence[int | str]) -> list[str]:
+    section: Any = Config
+    for part in location:
+        fields = getattr(section, "model_fields", {})
+        if part not in fields:
+            return []
+        section = fields[part].annotation
+    return sorted(getattr(section, "model_fields", {}))

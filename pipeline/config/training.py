@@ -1,0 +1,47 @@
+"""How the model is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.config.base import Section
+
+
+class OptimizerConfig(Section):
+    """The optimizer and its learning-rate schedule."""
+
+    name: Literal["adam", "adamw", "adagrad", "sgd"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, description="peak of the schedule")
+    beta_2: float = Field(0.98, gt=0, lt=1, description="adam, adamw: decay of squared gradients")
+    weight_decay: float = Field(0.0, ge=0, description="adamw")
+    clip_norm: float | None = Field(None, gt=0, description="global gradient norm, or null")
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(100, ge=0, description="updates of linear warm-up")
+
+
+class TrainingConfig(Section):
+    """Epochs, batches, early stopping."""
+
+    batch_size: int = Field(128, ge=1, description="windows an update")
+    max_epochs: int = Field(30, ge=1)
+    max_minutes: float | None = Field(
+        None, gt=0, description="no new epoch starts after this; null: no limit (deterministic)"
+    )
+    patience: int = Field(4, ge=1, description="evaluations without a better eval recall@10")
+    eval_every: int = Field(1, ge=1, description="epochs between evaluations")
+    max_eval_windows: int = Field(
+        20_000, ge=1, description="eval windows an evaluation reads, the first ones"
+    )
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="exponential moving average of weights, or null"
+    )
+    optimizer: OptimizerConfig = OptimizerConfig()
+    softmax_chunk: int = Field(
+        512, ge=16, description="positions whose logits exist at one time"
+    )
+    shuffle_buffer: int = Field(100_000, ge=1, description="windows")
+    checkpoint_every: int = Field(
+        200, ge=1, description="updates between checkpoints; a kill loses no more than these"
+    )

@@ -1,0 +1,1 @@
+"""Where data sets come from: names, downloads, archives, the generator, inspection."""
