@@ -1,0 +1,192 @@
+"""The pipeline: one `create_pipeline()` for every runner."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from tfx import v1 as tfx
+
+from components.data_gate.component import DataGate
+from components.movielens_example_gen.component import MovieLensExampleGen
+from components.reference_ranks.component import ReferenceRanks
+from components.registry_pusher.component import RegistryPusher
+from components.tflite_converter.component import TFLiteConverter
+from modules import features
+from modules.evaluation import eval_config
+from modules.evaluation.resolver import blessed_model_resolver
+from modules.source_hash import source_hash
+from pipeline.config.root import Config
+
+PREPROCESSING_FN = "modules.preprocessing.preprocessing_fn"
+RUN_FN = "modules.trainer.run_fn"
+EVALUATION_MODULE = "modules.evaluation.extractors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Locations:
+    """Where a pipeline reads and writes; local paths or object storage URIs.
+
+    Attributes:
+        input_base: Folder or zip of a MovieLens release.
+        pipeline_root: Where artifacts are written.
+        schema_file: The curated schema, a text proto.
+        checkpoint_root: Where training checkpoints survive a killed run.
+        tracking_uri: MLflow server, or database, of the model registry.
+        registry_artifacts: Where a new registry keeps the bundles.
+    """
+
+    input_base: str
+    pipeline_root: str
+    schema_file: str
+    checkpoint_root: str
+    tracking_uri: str
+    registry_artifacts: str
+
+
+def create_pipeline(
+    config: Config,
+    *,
+    name: str,
+    locations: Locations,
+    local_resolver: bool = True,
+    metadata_connection_config: Any | None = None,
+) -> tfx.dsl.Pipeline:
+    """Wires the stages from a MovieLens release to a version in the model registry.
+
+    Args:
+        config: All settings.
+        name: The pipeline's name; models are compared with blessed ones of the same name.
+        locations: Where to read and write.
+        local_resolver: Find the blessed model that is older than the candidate, so that an
+            identical second run is cached whole. Kubeflow knows the standard strategy alone.
+        metadata_connection_config: ML Metadata's database, for runners that need it.
+    """
+    example_gen = MovieLensExampleGen(
+        input_base=locations.input_base,
+        config=config.data.model_dump_json(),
+        source_hash=source_hash("components.movielens_example_gen", "modules.features"),
+    ).with_id("movielens_example_gen")
+
+    not_timelines = [features.SPLIT_CATALOGUE]
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=example_gen.outputs["examples"], exclude_splits=not_timelines
+    ).with_id("statistics_gen")
+    schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file).with_id(
+        "schema_importer"
+    )
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_importer.outputs["schema"],
+        exclude_splits=not_timelines,
+    ).with_id("example_validator")
+    data_gate = DataGate(
+        statistics=statistics_gen.outputs["statistics"],
+        anomalies=example_validator.outputs["anomalies"],
+        schema=schema_importer.outputs["schema"],
+        source_hash=source_hash("components.data_gate"),
+    ).with_id("data_gate")
+
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_importer.outputs["schema"],
+        preprocessing_fn=PREPROCESSING_FN,
+        splits_config=tfx.proto.SplitsConfig(
+            # The vocabulary must not see what is held out.
+            analyze=[features.SPLIT_TRAIN],
+            transform=[features.SPLIT_TRAIN, features.SPLIT_EVAL, features.SPLIT_TEST],
+        ),
+        # Windows are checked by the tests; their statistics would cost a pass over all of them.
+        disable_statistics=True,
+        custom_config={
+            "history": config.history.model_dump_json(),
+            "source_hash": source_hash("modules.preprocessing", "modules.windows"),
+        },
+    ).with_id("transform")
+    # Nothing is learned from data that the gate refused.
+    transform.add_upstream_node(data_gate)
+
+    trainer = tfx.components.Trainer(
+        run_fn=RUN_FN,
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_importer.outputs["schema"],
+        train_args=tfx.proto.TrainArgs(splits=[features.SPLIT_TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[features.SPLIT_EVAL]),
+        custom_config={
+            "model": config.model.model_dump_json(),
+            "training": config.training.model_dump_json(),
+            "history": config.history.model_dump_json(),
+            "conversion": config.conversion.model_dump_json(),
+            "seed": config.seed,
+            "checkpoint_root": locations.checkpoint_root,
+            "source_hash": source_hash("modules.models", "modules.training", "modules.trainer"),
+        },
+    ).with_id("trainer")
+
+    converter = TFLiteConverter(
+        model=trainer.outputs["model"],
+        transform_graph=transform.outputs["transform_graph"],
+        examples=transform.outputs["transformed_examples"],
+        config=config.conversion.model_dump_json(),
+        history=config.history.model_dump_json(),
+        model_config=config.model.model_dump_json(),
+        source_hash=source_hash("components.tflite_converter", "modules.models.serving"),
+    ).with_id("tflite_converter")
+
+    resolver = blessed_model_resolver(converter.outputs["model"], local=local_resolver).with_id(
+        "latest_blessed_model"
+    )
+    evaluation_hash = source_hash("modules.evaluation", "components.reference_ranks")
+    reference_ranks = ReferenceRanks(
+        windows=transform.outputs["transformed_examples"],
+        timelines=example_gen.outputs["examples"],
+        candidate=converter.outputs["model"],
+        transform_graph=transform.outputs["transform_graph"],
+        blessed=resolver.outputs["model"],
+        config=config.gate.model_dump_json(),
+        source_hash=evaluation_hash,
+    ).with_id("reference_ranks")
+    evaluator = tfx.components.Evaluator(
+        examples=reference_ranks.outputs["examples"],
+        model=converter.outputs["model"],
+        eval_config=eval_config.build(config.gate, source_hash=evaluation_hash),
+        example_splits=[features.SPLIT_TEST],
+        module_path=EVALUATION_MODULE,
+    ).with_id("evaluator")
+
+    pusher = RegistryPusher(
+        model=converter.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        examples=example_gen.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        config=config.registry.model_dump_json(),
+        tracking_uri=locations.tracking_uri,
+        artifact_root=locations.registry_artifacts,
+        dataset=config.dataset,
+        pipeline_config=config.model_dump_json(),
+        source_hash=source_hash("components.registry_pusher"),
+    ).with_id("registry_pusher")
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=name,
+        pipeline_root=locations.pipeline_root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_importer,
+            example_validator,
+            data_gate,
+            transform,
+            trainer,
+            converter,
+            resolver,
+            reference_ranks,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=config.runtime.cache,
+        metadata_connection_config=metadata_connection_config,
+        beam_pipeline_args=list(config.runtime.beam_args),
+    )
