@@ -41,6 +41,7 @@ class ModelConfig(Section):
     encoder: EncoderConfig = LstmConfig()
     dim: int = Field(64, ge=1, le=1024, description="width of an item vector")
     tied: bool = Field(True, description="score with the input item table instead of a second one")
+    item_bias: bool = Field(False, description="add a learned number a movie to its score")
     dropout: float = Field(0.2, ge=0, lt=1, description="share of values dropped in training")
     scoring: Literal["dot", "cosine"] = Field("dot", description="context with item vector")
     cosine_scale: float = Field(20.0, gt=0, description="cosine: factor before the softmax")

@@ -1,0 +1,1 @@
+"""One file an encoder of histories; `base.build_encoder` finds them by name."""

@@ -1,0 +1,136 @@
+"""The recommender: item tables around an encoder of histories.
+
+A movie's score is `context . scoring_table()[movie] (+ scoring_bias()[movie])`, for every kind of
+scoring: the cosine's normalisation is inside the tables and the context vector.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import tensorflow as tf
+
+from modules.features import PADDING_ID
+from modules.models.encoders.base import build_encoder
+from modules.models.layers import Dropout, unit_rows
+from pipeline.config.model import ModelConfig
+
+
+class Recommender(keras.Model):
+    """Context vectors of histories, and the tables that turn them into scores.
+
+    All weights exist once the object is made. Row 0 of each table is padding: it is zero and
+    stays so.
+    """
+
+    def __init__(self, config: ModelConfig, *, history_length: int, movies: int) -> None:
+        """Makes a model with random weights (seed them with `keras.utils.set_random_seed`).
+
+        Args:
+            config: Item tables, encoder and scoring.
+            history_length: N, the events a history holds.
+            movies: Movies of the vocabulary, their ids being 1..movies.
+        """
+        super().__init__(name="recommender")
+        self.config = config
+        self.history_length = history_length
+        self.movies = movies
+        self._items = self._table("items")
+        self._labels = self._items if config.tied else self._table("labels")
+        self._bias = (
+            self.add_weight(shape=(movies + 1,), initializer="zeros", name="item_bias")
+            if config.item_bias
+            else None
+        )
+        self.encoder = build_encoder(
+            config.encoder, dim=config.dim, history_length=history_length, dropout=config.dropout
+        )
+        self._dropout = Dropout(config.dropout, site=0)
+        self.built = True
+
+    @property
+    def input_table(self) -> tf.Tensor:
+        """What histories look their movies up in: float32 [movies + 1, dim].
+
+        With cosine scoring the rows have length one, so that one table can serve both sides.
+        """
+        return self._scaled(self._items)
+
+    def scoring_table(self) -> tf.Tensor:
+        """What context vectors are multiplied with: float32 [movies + 1, dim].
+
+        Equal to `input_table` where the model is tied: an export then keeps one constant.
+        """
+        return self._scaled(self._labels)
+
+    def scoring_bias(self) -> tf.Tensor | None:
+        """What is added to the scores: float32 [movies + 1], or None."""
+        return None if self._bias is None else tf.convert_to_tensor(self._bias)
+
+    def call(
+        self, context_movie_id: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Encodes every prefix of each history.
+
+        Args:
+            context_movie_id: Integers [batch, history], oldest first; 0 = padding, on either side.
+            training: Whether to drop values.
+            seed: int32 [2], which values; needed in training.
+
+        Returns:
+            float32 [batch, history, dim]: the context after each event.
+
+        Raises:
+            ValueError: `training` without a `seed`.
+        """
+        if training and seed is None:
+            raise ValueError("training needs a seed for dropout: int32 [2], new for each update")
+        items, known = self._look_up(context_movie_id, self.input_table)
+        drop = seed if training else None
+        return self._finish(self.encoder(self._dropout(items, drop), known, drop))
+
+    def encode_last(
+        self, context_movie_id: tf.Tensor, input_table: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Encodes each whole history, computing no more than its last position needs.
+
+        Args:
+            context_movie_id: Integers [batch, history], oldest first, padded with 0 on the left.
+            input_table: The table to look movies up in, `input_table` by default. An export gives
+                the constant that it also scores with.
+
+        Returns:
+            float32 [batch, dim]: the context after the last event.
+        """
+        table = self.input_table if input_table is None else input_table
+        items, known = self._look_up(context_movie_id, table)
+        return self._finish(self.encoder.last(items, known))
+
+    def _table(self, name: str) -> keras.Variable:
+        dim = self.config.dim
+        weights = self.add_weight(
+            shape=(self.movies + 1, dim),
+            initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(dim)),
+            name=name,
+        )
+        weights.assign(weights * self._not_padding())
+        return weights
+
+    def _not_padding(self) -> tf.Tensor:
+        return tf.cast(tf.range(self.movies + 1) != PADDING_ID, tf.float32)[:, None]
+
+    def _scaled(self, table: keras.Variable) -> tf.Tensor:
+        rows = tf.convert_to_tensor(table)
+        return unit_rows(rows) if self.config.scoring == "cosine" else rows
+
+    def _look_up(self, ids: tf.Tensor, table: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        known = tf.cast(ids != PADDING_ID, tf.float32)[..., None]
+        # Rows have a length near one: brings single values near one, as the encoders expect. The
+        # mask keeps every gradient off the padding's row.
+        return tf.gather(table, ids) * (known * math.sqrt(self.config.dim)), known
+
+    def _finish(self, context: tf.Tensor) -> tf.Tensor:
+        if self.config.scoring == "dot":
+            return context
+        return unit_rows(context) * self.config.cosine_scale
