@@ -1,0 +1,1 @@
+"""The dashboard: one HTML file about one pipeline run, readable offline."""
