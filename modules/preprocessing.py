@@ -1,0 +1,102 @@
+"""What Transform runs: users' timelines in, windows out, with the movie vocabulary on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from modules import features
+from modules.vocabulary import KEY_BASE
+from modules.windows import TimelineBatch, make_windows
+from pipeline.config.history import HistoryConfig
+
+Tensor: TypeAlias = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
+
+
+def preprocessing_fn(
+    inputs: Mapping[str, Tensor], custom_config: Mapping[str, Any]
+) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+    """Builds the movie vocabulary and cuts timelines into windows.
+
+    The number of rows changes: a batch of users goes in, a batch of windows comes out.
+
+    Args:
+        inputs: The timeline features of `modules.features`; lists ragged or sparse
+            [users, (events)], single values dense [users, 1].
+        custom_config: `history`: a `HistoryConfig` as JSON.
+
+    Returns:
+        The window features of `modules.features`.
+    """
+    history = HistoryConfig.model_validate_json(custom_config["history"])
+    movie_id = _ragged(inputs[features.MOVIE_ID])
+    rating = _ragged(inputs[features.RATING])
+    timelines = TimelineBatch(
+        user_id=_scalars(inputs[features.USER_ID]),
+        movie_id=_vocabulary_ids(movie_id, rating, history),
+        rating=rating,
+        timestamp=_ragged(inputs[features.TIMESTAMP]),
+        first_target=_scalars(inputs[features.FIRST_TARGET]),
+        held_out=_scalars(inputs[features.HELD_OUT]),
+    )
+    return make_windows(
+        timelines,
+        length=history.length,
+        stride=history.stride,
+        min_history=history.min_history,
+        min_rating=history.min_rating,
+        padding=history.padding,
+    )
+
+
+def _vocabulary_ids(
+    movie_id: tf.RaggedTensor, rating: tf.RaggedTensor, history: HistoryConfig
+) -> tf.RaggedTensor:
+    """Computes the vocabulary over the analyzed split and looks movies up: 0 = not in it.
+
+    Only events that pass `min_rating` count: a movie that is never history nor target in training
+    would enter with an untrained row.
+    """
+    # See modules.vocabulary for the key.
+    keys = tf.constant(KEY_BASE, tf.int64) - movie_id.flat_values
+    vocabulary = tft.vocabulary(
+        tf.boolean_mask(keys, rating.flat_values >= history.min_rating),
+        frequency_threshold=history.min_movie_count,
+        vocab_filename=features.MOVIE_VOCABULARY,
+        store_frequency=True,
+    )
+    ids = tft.apply_vocabulary(
+        keys, vocabulary, default_value=-1, lookup_fn=_lookup, name=features.MOVIE_VOCABULARY
+    )
+    return movie_id.with_flat_values(ids + 1)
+
+
+def _lookup(keys: tf.Tensor, vocabulary_file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns each key's line (from 0; -1 = none) and the number of lines, int64."""
+    # Lines are `count key`; Transform's own lookup would take the whole line for the key.
+    table = tf.lookup.StaticHashTable(
+        tf.lookup.TextFileInitializer(
+            vocabulary_file,
+            key_dtype=tf.int64,
+            key_index=1,
+            value_dtype=tf.int64,
+            value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+            delimiter=" ",
+        ),
+        default_value=-1,
+    )
+    return table.lookup(keys), table.size()
+
+
+def _ragged(feature: Tensor) -> tf.RaggedTensor:
+    """Lists arrive sparse or ragged, as the schema says."""
+    if isinstance(feature, tf.SparseTensor):
+        return tf.RaggedTensor.from_sparse(feature)
+    return feature
+
+
+def _scalars(feature: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(feature, [-1])
