@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -18,7 +19,7 @@ Tensor: TypeAlias = tf.Tensor | tf.SparseTensor | tf.RaggedTensor
 
 def preprocessing_fn(
     inputs: Mapping[str, Tensor], custom_config: Mapping[str, Any]
-) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+) -> dict[str, tf.Tensor | tf.SparseTensor]:
     """Builds the movie vocabulary and cuts timelines into windows.
 
     The number of rows changes: a batch of users goes in, a batch of windows comes out.
@@ -29,7 +30,7 @@ def preprocessing_fn(
         custom_config: `history`: a `HistoryConfig` as JSON.
 
     Returns:
-        The window features of `modules.features`.
+        The window features of `modules.features`, `seen_movie_id` sparse.
     """
     history = HistoryConfig.model_validate_json(custom_config["history"])
     movie_id = _ragged(inputs[features.MOVIE_ID])
@@ -42,7 +43,7 @@ def preprocessing_fn(
         first_target=_scalars(inputs[features.FIRST_TARGET]),
         held_out=_scalars(inputs[features.HELD_OUT]),
     )
-    return make_windows(
+    windows = make_windows(
         timelines,
         length=history.length,
         stride=history.stride,
@@ -50,6 +51,9 @@ def preprocessing_fn(
         min_rating=history.min_rating,
         padding=history.padding,
     )
+    # A ragged output would be written under the name `seen_movie_id$ragged_values`.
+    seen = windows[features.SEEN_MOVIE_ID].to_sparse()
+    return {**windows, features.SEEN_MOVIE_ID: seen}
 
 
 def _vocabulary_ids(
@@ -64,7 +68,8 @@ def _vocabulary_ids(
     keys = tf.constant(KEY_BASE, tf.int64) - movie_id.flat_values
     vocabulary = tft.vocabulary(
         tf.boolean_mask(keys, rating.flat_values >= history.min_rating),
-        frequency_threshold=history.min_movie_count,
+        # A threshold of 1 keeps everything, and Transform warns of it.
+        frequency_threshold=history.min_movie_count if history.min_movie_count > 1 else None,
         vocab_filename=features.MOVIE_VOCABULARY,
         store_frequency=True,
     )
@@ -76,19 +81,23 @@ def _vocabulary_ids(
 
 def _lookup(keys: tf.Tensor, vocabulary_file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns each key's line (from 0; -1 = none) and the number of lines, int64."""
-    # Lines are `count key`; Transform's own lookup would take the whole line for the key.
-    table = tf.lookup.StaticHashTable(
-        tf.lookup.TextFileInitializer(
-            vocabulary_file,
-            key_dtype=tf.int64,
-            key_index=1,
-            value_dtype=tf.int64,
-            value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-            delimiter=" ",
-        ),
-        default_value=-1,
-    )
-    return table.lookup(keys), table.size()
+    # Once the file exists, the table is built outside of the graph of a batch: it is read once.
+    lift = contextlib.nullcontext() if tf.is_symbolic_tensor(vocabulary_file) else tf.init_scope()
+    with lift:
+        # Lines are `count key`; Transform's own lookup would take the whole line for the key.
+        table = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(
+                vocabulary_file,
+                key_dtype=tf.int64,
+                key_index=1,
+                value_dtype=tf.int64,
+                value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
+                delimiter=" ",
+            ),
+            default_value=-1,
+        )
+        size = table.size()
+    return table.lookup(keys), size
 
 
 def _ragged(feature: Tensor) -> tf.RaggedTensor:
