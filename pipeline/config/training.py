@@ -38,10 +38,10 @@ class TrainingConfig(Section):
         None, gt=0, lt=1, description="exponential moving average of weights, or null"
     )
     optimizer: OptimizerConfig = OptimizerConfig()
-    softmax_chunk: int = Field(
-        512, ge=16, description="positions whose logits exist at one time"
+    softmax_chunk: int = Field(512, ge=16, description="positions whose logits exist at one time")
+    xla: bool = Field(
+        True, description="compile updates; off: starts sooner, but slower updates (tests)"
     )
-    shuffle_buffer: int = Field(100_000, ge=1, description="windows")
     checkpoint_every: int = Field(
         200, ge=1, description="updates between checkpoints; a kill loses no more than these"
     )

@@ -1,0 +1,25 @@
+"""Which configuration file a run takes when none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config.root import CONFIGS_DIR
+
+DEFAULT_CONFIG = "sample.yaml"
+
+
+def select_config_file(config: Path | None, dataset: str | None) -> Path:
+    """Returns the named file, else the data set's own complete example, else the default.
+
+    Args:
+        config: The file that the user named, or None.
+        dataset: The data set that the user named, a release's name or a path, or None.
+    """
+    if config is not None:
+        return config
+    if dataset is not None:
+        own = CONFIGS_DIR / f"{Path(dataset).name.removesuffix('.zip')}.yaml"
+        if own.is_file():
+            return own
+    return CONFIGS_DIR / DEFAULT_CONFIG

@@ -1,0 +1,125 @@
+"""Runs the pipeline on this machine, all state in one workspace."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import os
+import re
+import time
+from pathlib import Path
+
+from pipeline import progress, recovery
+from pipeline.config.root import Config
+from pipeline.datasets.resolve import resolve_dataset
+from pipeline.errors import PocketRecError
+from pipeline.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOutcome:
+    """What one run came to.
+
+    Attributes:
+        run_id: ML Metadata's name of the run.
+        seconds: Wall time, imports included from the call on.
+        log_file: Everything the steps logged.
+        failed_step: The step that raised; None if all ended.
+        error: Its message, empty if all ended.
+    """
+
+    run_id: str
+    seconds: float
+    log_file: Path
+    failed_step: str | None = None
+    error: str = ""
+
+
+def dataset_label(dataset: str) -> str:
+    """Returns a short name for a release's name or path: letters, digits and dashes."""
+    stem = Path(dataset).name.removesuffix(".zip")
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "data"
+
+
+def run_locally(config: Config, workspace: Workspace) -> RunOutcome:
+    """Runs every step with the local runner, on Beam in this process unless configured.
+
+    Args:
+        config: All settings.
+        workspace: Held for the time of the run.
+
+    Raises:
+        PocketRecError: The data set cannot be had, or another run holds the workspace.
+    """
+    started = time.monotonic()
+    with recovery.exclusive(workspace):
+        input_base = resolve_dataset(config.dataset, workspace, config.sample)
+        interrupted = recovery.clean_up_killed_runs(workspace)
+        if interrupted:
+            print(f"cleaned up after an interrupted run ({', '.join(interrupted)})", flush=True)
+        print("loading TensorFlow and TFX ...", flush=True)
+        return _run(config, workspace, input_base, started)
+
+
+def _run(config: Config, workspace: Workspace, input_base: Path, started: float) -> RunOutcome:
+    run_id = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
+    log_file = workspace.root / "logs" / f"{run_id}.log"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    failed_step, message = None, ""
+    with progress.captured(log_file, ()):
+        # Late: half a minute of imports that `--help` and the other commands do without.
+        from absl import logging as absl_logging
+        from tfx import v1 as tfx
+        from tfx.dsl.compiler import compiler
+        from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+        from tfx.orchestration.local import local_dag_runner
+        from tfx.orchestration.portable import runtime_parameter_utils
+
+        from pipeline.pipeline import Locations, create_pipeline
+
+        label = dataset_label(config.dataset)
+        pipeline = create_pipeline(
+            config,
+            name=f"pocketrec-{label}",
+            locations=Locations(
+                input_base=str(input_base),
+                pipeline_root=str(workspace.pipeline_root / label),
+                schema_file=str(_schema_file()),
+                checkpoint_root=str(workspace.checkpoints / label),
+                tracking_uri=config.registry.tracking_uri or workspace.tracking_uri,
+                registry_artifacts=str(workspace.registry / "artifacts"),
+            ),
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(workspace.metadata_db)
+            ),
+        )
+        # The runner would make up a run id of its own; given here, every record can carry it.
+        runnable = compiler.Compiler().compile(pipeline)
+        runtime_parameter_utils.substitute_runtime_parameter(
+            runnable, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+        )
+        absl_logging.set_verbosity(absl_logging.INFO)
+    node_ids = [node.pipeline_node.node_info.id for node in runnable.nodes]
+    with progress.captured(log_file, node_ids) as steps:
+        try:
+            local_dag_runner.LocalDagRunner().run_with_ir(runnable)
+        except Exception as error:
+            failed_step, message = steps.current or "the runner", _message(error)
+            logging.getLogger(__name__).exception("the run failed")
+            steps.fail()
+    return RunOutcome(run_id, time.monotonic() - started, log_file, failed_step, message)
+
+
+def _message(error: BaseException) -> str:
+    """Returns the innermost message: Beam and TFX wrap errors with their own frames."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(error, PocketRecError):
+        return str(error)
+    return str(cause) or type(cause).__name__
+
+
+def _schema_file() -> Path:
+    return Path(__file__).resolve().parent.parent / "schema" / "schema.pbtxt"

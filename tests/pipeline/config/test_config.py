@@ -1,0 +1,121 @@
+"""One tree of settings: read whole, overridden by key, refused with the key and the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.root import CONFIGS_DIR, Config, load_config
+from pipeline.config.select import select_config_file
+from pipeline.errors import ConfigError
+
+
+def _section_keys(section: object) -> dict[str, object]:
+    fields = getattr(type(section), "model_fields", None)
+    if fields is None:
+        return {}
+    return {name: _section_keys(getattr(section, name)) for name in fields}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS_DIR.glob("*.yaml")), ids=lambda path: path.name)
+def test_examples_are_valid_and_complete(path: Path) -> None:
+    import yaml
+
+    config = load_config(path)
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    def missing(expected: dict[str, object], given: object, prefix: str) -> list[str]:
+        lacking = []
+        for key, inner in expected.items():
+            if not isinstance(given, dict) or key not in given:
+                lacking.append(prefix + key)
+            elif isinstance(inner, dict) and inner:
+                lacking.extend(missing(inner, given[key], f"{prefix}{key}."))
+        return lacking
+
+    assert missing(_section_keys(config), tree, "") == []
+
+
+def test_both_examples_are_there() -> None:
+    assert {"sample.yaml", "ml-1m.yaml"} <= {path.name for path in CONFIGS_DIR.glob("*.yaml")}
+
+
+def test_overrides_apply_in_order_and_parse_as_yaml() -> None:
+    config = load_config(
+        None,
+        [
+            "history.length=10",
+            "history.length=20",
+            "history.stride=5",
+            "training.max_minutes=null",
+            "conversion.variants=[float32, int8]",
+        ],
+    )
+    assert (config.history.length, config.history.stride) == (20, 5)
+    assert config.training.max_minutes is None
+    assert config.conversion.variants == ("float32", "int8")
+
+
+def test_changing_the_encoder_drops_the_settings_of_the_previous_one(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("model: {encoder: {name: lstm, units: 32}}\n")
+    config = load_config(file, ["model.encoder.name=cnn", "model.encoder.kernel=4"])
+    assert config.model.encoder.name == "cnn"
+    assert config.model.encoder.kernel == 4
+
+
+def test_sections_travel_as_json() -> None:
+    config = load_config(None, ["model.encoder.name=bow", "training.ema_decay=0.9"])
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("history.lenght=3", ["history.lenght", "unknown key", "length"]),
+        ("history.length=0", ["history.length", "greater than or equal to 1", "got 0"]),
+        ("history.stride=51", ["stride (51)", "length (50)"]),
+        ("model.encoder.name=gru", ["model.encoder", "gru", "'bow', 'cnn', 'lstm'"]),
+        ("conversion.gated=int4", ["conversion.gated", "int4", "'float32'"]),
+        ("conversion.variants=[int8]", ["variants must hold float32"]),
+        ("data.split.eval_start=5", ["eval_start and test_start go together"]),
+        ("seed.x=1", ["seed", "valid integer"]),
+        ("nonsense", ["nonsense", "section.key=value"]),
+        ("a..b=1", ["a..b", "section.key=value"]),
+        ("history=[", ["history=[", "not valid YAML"]),
+        ("training.optimizer.learning_rate=.nan", ["learning_rate", "nan"]),
+    ],
+)
+def test_bad_override_names_key_value_and_what_is_allowed(override: str, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, [override])
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    missing = tmp_path / "none.yaml"
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read"):
+        load_config(missing)
+    listing = tmp_path / "list.yaml"
+    listing.write_text("- 1\n")
+    with pytest.raises(ConfigError, match=r"list\.yaml: must hold a mapping"):
+        load_config(listing)
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [")
+    with pytest.raises(ConfigError, match=r"broken\.yaml: not valid YAML"):
+        load_config(broken)
+
+
+def test_override_below_a_value_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("history: 3\n")
+    with pytest.raises(ConfigError, match="history is a value, not a section"):
+        load_config(file, ["history.length=3"])
+
+
+def test_a_release_with_an_example_of_its_own_takes_it() -> None:
+    assert select_config_file(None, "ml-1m").name == "ml-1m.yaml"
+    assert select_config_file(None, "/data/ml-1m.zip").name == "ml-1m.yaml"
+    assert select_config_file(None, "ml-25m").name == "sample.yaml"
+    assert select_config_file(None, None).name == "sample.yaml"
+    assert select_config_file(Path("own.yaml"), "ml-1m") == Path("own.yaml")
