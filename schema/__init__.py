@@ -1,1 +1,1 @@
-"""The curated schema of the timelines."""
+"""The curated schema of the timelines, and the tool that renews it."""
