@@ -20,25 +20,55 @@ FormatName = Literal["ml-latest", "ml-10m", "ml-1m", "ml-100k"]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Layout:
+class Layout:
+    """The files of a release and how ratings are spelled in them."""
+
     ratings_file: str
     movies_file: str
     users_file: str | None
     separator: str
-    line_end: str
-    header: str
-    whole_stars: bool
-    encoding: str
+    star_words: tuple[str, ...]
+    """How 0, 1, ... 10 half stars are written."""
+    encoding: str = "utf-8"
+    line_end: str = "\n"
+    header: str = ""
 
 
-LAYOUTS: dict[FormatName, _Layout] = {
-    "ml-latest": _Layout(
-        *("ratings.csv", "movies.csv", None, ",", "\r\n"),
-        *("userId,movieId,rating,timestamp", False, "utf-8"),
+_WHOLE_STARS = tuple(str((half + 1) // 2) for half in range(11))
+
+LAYOUTS: dict[FormatName, Layout] = {
+    "ml-latest": Layout(
+        ratings_file="ratings.csv",
+        movies_file="movies.csv",
+        users_file=None,
+        separator=",",
+        star_words=tuple(f"{half / 2:.1f}" for half in range(11)),
+        line_end="\r\n",
+        header="userId,movieId,rating,timestamp",
     ),
-    "ml-10m": _Layout("ratings.dat", "movies.dat", None, "::", "\n", "", False, "utf-8"),
-    "ml-1m": _Layout("ratings.dat", "movies.dat", "users.dat", "::", "\n", "", True, "latin-1"),
-    "ml-100k": _Layout("u.data", "u.item", "u.user", "\t", "\n", "", True, "latin-1"),
+    "ml-10m": Layout(
+        ratings_file="ratings.dat",
+        movies_file="movies.dat",
+        users_file=None,
+        separator="::",
+        star_words=tuple(f"{half / 2:g}" for half in range(11)),
+    ),
+    "ml-1m": Layout(
+        ratings_file="ratings.dat",
+        movies_file="movies.dat",
+        users_file="users.dat",
+        separator="::",
+        star_words=_WHOLE_STARS,
+        encoding="latin-1",
+    ),
+    "ml-100k": Layout(
+        ratings_file="u.data",
+        movies_file="u.item",
+        users_file="u.user",
+        separator="\t",
+        star_words=_WHOLE_STARS,
+        encoding="latin-1",
+    ),
 }
 
 # The flags of u.item, in its order; later releases renamed Children's and added IMAX.
@@ -69,6 +99,7 @@ def write_ratings(
         Ratings written.
     """
     layout = LAYOUTS[name]
+    words = pa.array(layout.star_words)
     written = 0
     with (folder / layout.ratings_file).open("wb") as sink:
         if layout.header:
@@ -77,7 +108,7 @@ def write_ratings(
             rows = pc.binary_join_element_wise(
                 pa.array(block.users).cast(pa.string()),
                 pa.array(movie_ids[block.movies]).cast(pa.string()),
-                _stars(block.half_stars, name, layout.whole_stars),
+                words.take(pa.array(block.half_stars)),
                 pa.array(block.timestamps).cast(pa.string()),
                 layout.separator,
             )
@@ -86,18 +117,6 @@ def write_ratings(
             sink.write(lines.buffers()[2])
             written += len(block.users)
     return written
-
-
-def _stars(
-    half_stars: npt.NDArray[np.int64], name: FormatName, whole_stars: bool
-) -> pa.StringArray:
-    if whole_stars:
-        return pa.array((half_stars + 1) // 2).cast(pa.string())
-    if name == "ml-10m":  # 4 and 4.5, where the CSV releases write 4.0 and 4.5
-        words = [f"{half / 2:g}" for half in range(11)]
-    else:
-        words = [f"{half / 2:.1f}" for half in range(11)]
-    return pa.array(words).take(pa.array(half_stars))
 
 
 def write_movies(
