@@ -1,0 +1,148 @@
+"""The graph that ships: history in, best movies out, everything between inside TFLite operators.
+
+What surrounds the encoder is written for the interpreter of a phone, batch of one, one thread:
+
+- a history padded on the right is rotated into one padded on the left, so that both give the same
+  answer (the encoder reads its last position);
+- one constant item table feeds the look-up and, where the model is tied, the scoring, so that a
+  converted file stores it once;
+- scoring is a product with that constant, which becomes a fully-connected operator with static
+  weights;
+- the movies of the history, and the padding, are pushed down before the best K are selected. No
+  list is ever filtered afterwards, so K movies are always returned.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from modules.features import CONTEXT_MOVIE_ID, TOP_PREDICTION_IDS, TOP_PREDICTION_SCORES
+from modules.models.recommender import Recommender
+from pipeline.errors import ConfigError
+
+# Below any score a model gives, and far from float32's limit even where one movie of a history
+# that holds it N times is pushed down N times.
+EXCLUDED = -1e9
+
+
+def export(recommender: Recommender, directory: str, *, top_k: int) -> None:
+    """Writes the recommender as a SavedModel with the signature `serving_default`.
+
+    Input: int32 `context_movie_id` [batch, history], oldest first, padded with 0 on either side.
+    Outputs: int32 `top_prediction_ids` and float32 `top_prediction_scores`, both [batch, top_k],
+    by falling score, equal scores by rising id; never padding, never a movie of the history.
+
+    Args:
+        recommender: The model, with the weights that are to ship.
+        directory: Folder to write; its parent must exist.
+        top_k: K, the movies that are returned.
+
+    Raises:
+        ConfigError: The vocabulary is too small for `top_k` movies outside of a history.
+    """
+    check_top_k(top_k, movies=recommender.movies, history_length=recommender.history_length)
+    graph = ServingGraph(recommender, top_k=top_k)
+    archive = keras.export.ExportArchive()
+    archive.track(recommender)
+    archive.add_endpoint(
+        "serving_default",
+        graph.recommend,
+        input_signature=[
+            tf.TensorSpec([None, recommender.history_length], tf.int32, CONTEXT_MOVIE_ID)
+        ],
+    )
+    archive.write_out(directory, verbose=False)
+
+
+def check_top_k(top_k: int, *, movies: int, history_length: int) -> None:
+    """Checks that K movies are left when those of a history are taken out.
+
+    Raises:
+        ConfigError: They are not; names the setting and the largest value that works.
+    """
+    if top_k + history_length > movies:
+        raise ConfigError(
+            f"conversion.top_k: {top_k} movies cannot be recommended beside a history of "
+            f"{history_length} from a vocabulary of {movies}; "
+            f"at most {max(movies - history_length, 0)} can: lower conversion.top_k or "
+            "history.length, or take more data"
+        )
+
+
+class ServingGraph:
+    """A recommender with its tables frozen to constants.
+
+    Attributes:
+        top_k: K, the movies that are returned.
+    """
+
+    def __init__(self, recommender: Recommender, *, top_k: int) -> None:
+        self.top_k = top_k
+        self._recommender = recommender
+        self._input_table = recommender.input_table.numpy()
+        # One array on both sides of a tied model: the converter then sees equal constants.
+        self._scoring_table = (
+            self._input_table if recommender.config.tied else recommender.scoring_table().numpy()
+        )
+        bias = recommender.scoring_bias()
+        self._bias = None if bias is None else bias.numpy()
+
+    def recommend(self, context_movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Recommends for each history.
+
+        Args:
+            context_movie_id: int32 [batch, history], oldest first, padded with 0 on either side.
+
+        Returns:
+            `top_prediction_ids` int32 and `top_prediction_scores` float32, both [batch, top_k].
+        """
+        history = align_left(context_movie_id)
+        context = self._recommender.encode_last(history, tf.constant(self._input_table))
+        scores = tf.matmul(context, tf.constant(self._scoring_table), transpose_b=True)
+        if self._bias is not None:
+            scores = scores + tf.constant(self._bias)
+        scores = exclude(scores, context_movie_id)
+        best, ids = tf.math.top_k(scores, k=self.top_k, sorted=True)
+        return {TOP_PREDICTION_IDS: ids, TOP_PREDICTION_SCORES: best}
+
+
+def align_left(ids: tf.Tensor) -> tf.Tensor:
+    """Rotates every row so that its last known movie stands last.
+
+    Rotation alone does it: what follows the last known movie is padding, and comes in front.
+
+    Args:
+        ids: int32 [batch, history], 0 = padding.
+
+    Returns:
+        int32 [batch, history]; rows that end in a known movie, or hold none, are unchanged.
+    """
+    length = ids.shape[1]
+    # Arithmetic rather than comparison and selection: each operator costs the interpreter about
+    # as much as the numbers it works on.
+    place = tf.minimum(ids, 1) * tf.range(1, length + 1)
+    end = tf.reduce_max(place, axis=1, keepdims=True)
+    twice = tf.concat([ids, ids], axis=1)
+    return tf.gather(twice, end + tf.range(length), batch_dims=1)
+
+
+def exclude(scores: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """Pushes the score of each given movie, and of padding, below all others.
+
+    Args:
+        scores: float32 [batch, movies + 1].
+        ids: int32 [batch, history], movies to push down, 0 among them or not.
+
+    Returns:
+        float32 [batch, movies + 1].
+    """
+    columns = scores.shape[1]
+    cells = tf.shape(ids)[0] * columns
+    starts = tf.reshape(tf.range(0, cells, columns), [-1, 1])
+    # One column more than the history: padding is pushed down also where a history has none.
+    places = tf.reshape(tf.pad(ids, [[0, 0], [0, 1]]) + starts, [-1])
+    # As many values as there are places, without asking for their number: places are positive.
+    pushes = tf.minimum(tf.cast(places, tf.float32), EXCLUDED)
+    mask = tf.scatter_nd(places[:, None], pushes, [cells])
+    return scores + tf.reshape(mask, [-1, columns])
