@@ -1,0 +1,139 @@
+"""`pocketrec data`: look into, download and generate data sets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from pipeline.cli import common
+
+_NAMES = "sample, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, ml-latest"
+_FORMATS = ("ml-latest", "ml-10m", "ml-1m", "ml-100k")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `data` with its three actions."""
+    parser = subparsers.add_parser(
+        "data",
+        help="inspect, download or generate a data set",
+        description="Inspect, download or generate a data set in one of MovieLens' formats.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_inspect(actions)
+    _add_download(actions)
+    _add_generate(actions)
+
+
+def _add_inspect(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "inspect",
+        help="format, counts, time range, timeline lengths, anomalies",
+        description="Print a data set's format, counts, time range, timeline lengths, anomalies.",
+    )
+    parser.add_argument(
+        "dataset",
+        metavar="PATH|NAME",
+        help=f"folder or zip of a MovieLens release, or a name: {_NAMES}",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    common.add_workspace(parser)
+    parser.set_defaults(handler=inspect)
+
+
+def _add_download(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "download",
+        help="fetch an official release from GroupLens",
+        description=(
+            "Fetch an official release from GroupLens into the workspace: resumes an interrupted "
+            "download, checks the MD5 sum, extracts. Prints the folder."
+        ),
+        epilog="GroupLens' terms of use come with each release, in its README.",
+    )
+    parser.add_argument("name", metavar="NAME", help=f"one of {_NAMES.removeprefix('sample, ')}")
+    common.add_workspace(parser)
+    parser.set_defaults(handler=download)
+
+
+def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "generate",
+        help="make a data set of any size with a learnable order",
+        description=(
+            "Make a data set with a learnable order, the same for the same arguments. The defaults "
+            "are those of the data set 'sample'. Memory does not grow with the ratings."
+        ),
+        epilog="25 million: --users 162541 --movies 62423 --ratings 25000000",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="folder to make; one that was generated before is replaced, any other is kept",
+    )
+    parser.add_argument("--users", type=int, metavar="N", help="default: 600")
+    parser.add_argument("--movies", type=int, metavar="N", help="default: 2000")
+    parser.add_argument("--ratings", type=int, metavar="N", help="default: 60000")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: 7")
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default=_FORMATS[0],
+        help="release whose file layout is taken (default: %(default)s, that is CSV)",
+    )
+    common.add_workspace(parser)
+    parser.set_defaults(handler=generate)
+
+
+def inspect(args: argparse.Namespace) -> int:
+    """Prints a report on a data set."""
+    from pipeline.datasets.inspect import inspect_release
+    from pipeline.datasets.resolve import resolve_dataset
+    from pipeline.workspace import Workspace
+
+    report = inspect_release(resolve_dataset(args.dataset, Workspace.at(args.workspace)))
+    print(report.to_json() if args.json else report)
+    return 0
+
+
+def download(args: argparse.Namespace) -> int:
+    """Fetches a release and prints its folder."""
+    from pipeline.datasets.releases import RELEASES
+    from pipeline.datasets.resolve import fetch_release
+    from pipeline.errors import DataError
+    from pipeline.workspace import Workspace
+
+    if args.name not in RELEASES:
+        raise DataError(
+            f"{args.name!r} is not a release that can be downloaded; known are "
+            f"{', '.join(RELEASES)}"
+        )
+    print(fetch_release(RELEASES[args.name], Workspace.at(args.workspace)))
+    return 0
+
+
+def generate(args: argparse.Namespace) -> int:
+    """Makes a data set and prints its folder and size."""
+    from pipeline.config.root import GeneratorConfig
+    from pipeline.datasets import generator
+
+    defaults = GeneratorConfig()
+    folder = generator.generate(
+        args.folder.expanduser().resolve(),
+        users=defaults.users if args.users is None else args.users,
+        movies=defaults.movies if args.movies is None else args.movies,
+        ratings=defaults.ratings if args.ratings is None else args.ratings,
+        seed=defaults.seed if args.seed is None else args.seed,
+        release_format=args.format,
+    )
+    parameters = json.loads((folder / generator.PARAMETERS_FILE).read_text(encoding="utf-8"))
+    print(folder)
+    print(
+        f"{parameters['ratings']:,} ratings by {parameters['users']:,} users, "
+        f"{parameters['movies']:,} movies, seed {parameters['seed']}; "
+        f"{sum(parameters['bytes'].values()) / 1e6:,.1f} MB",
+        file=sys.stderr,
+    )
+    return 0
