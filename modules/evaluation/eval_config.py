@@ -1,0 +1,94 @@
+"""The Evaluator's configuration: metrics, slices, and the thresholds that are the gate.
+
+Every threshold is a lower bound on the whole test split. NaN fails each of them, and so does a
+metric that was not computed: what cannot be shown to be good is not blessed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from modules.evaluation import rank_features
+from modules.evaluation.metrics import RECALL_KS, REFERENCES
+from pipeline.config.delivery import GateConfig
+
+METRICS_MODULE = "modules.evaluation.metrics"
+SLICE_FEATURES = (rank_features.POPULARITY_SEGMENT, rank_features.HISTORY_SEGMENT)
+
+WINDOWS = "windows"
+RECALL_AT_10 = "recall_at_10"
+COVERAGE = "catalogue_coverage_at_10"
+MARGIN_OVER_POPULARITY = "recall_margin_over_popularity_at_10"
+CHANGE_FROM_BLESSED = "recall_change_from_blessed_at_10"
+CHANGE_FROM_FLOAT32 = "recall_change_from_float32_at_10"
+
+
+def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
+    """Returns the configuration of TFX's Evaluator for the gated `.tflite`.
+
+    Args:
+        config: The gate's thresholds.
+        source_hash: Of the evaluation's code, so that a change of it is evaluated again.
+    """
+    metrics = [
+        _metric("WindowCount", WINDOWS, 1.0, source_hash=source_hash),
+        *(
+            _metric("Recall", f"recall_at_{k}", config.min_recall_at_10 if k == 10 else None, k=k)
+            for k in RECALL_KS
+        ),
+        _metric("Ndcg", "ndcg_at_10"),
+        _metric("MeanReciprocalRank", "mrr"),
+        _metric("CatalogueCoverage", COVERAGE, config.min_catalogue_coverage),
+        *(
+            _metric("ReferenceRecall", f"recall_at_10_{name}", reference=name)
+            for name in REFERENCES
+        ),
+        _metric(
+            "RecallMarginOverPopularity",
+            MARGIN_OVER_POPULARITY,
+            config.min_margin_over_popularity,
+        ),
+        _metric(
+            "RecallChange",
+            CHANGE_FROM_BLESSED,
+            -config.max_drop_from_blessed,
+            reference="blessed",
+            optional=True,
+        ),
+        _metric(
+            "RecallChange",
+            CHANGE_FROM_FLOAT32,
+            -config.max_drop_from_float32,
+            reference="float32",
+        ),
+    ]
+    return tfma.EvalConfig(
+        model_specs=[tfma.ModelSpec(model_type="tf_lite", signature_name="serving_default")],
+        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[name]) for name in SLICE_FEATURES),
+        ],
+    )
+
+
+def _metric(class_name: str, name: str, at_least: float | None = None, **settings: Any) -> Any:
+    metric = tfma.MetricConfig(
+        class_name=class_name,
+        module=METRICS_MODULE,
+        config=json.dumps({"name": name, **settings}, sort_keys=True),
+    )
+    if at_least is not None:
+        # A plain `threshold` would be checked on every slice, small ones too.
+        metric.per_slice_thresholds.append(
+            tfma.PerSliceMetricThreshold(
+                slicing_specs=[tfma.SlicingSpec()],
+                threshold=tfma.MetricThreshold(
+                    value_threshold=tfma.GenericValueThreshold(lower_bound={"value": at_least})
+                ),
+            )
+        )
+    return metric

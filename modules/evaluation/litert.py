@@ -1,0 +1,80 @@
+"""Runs a `.tflite` recommender as the device does: LiteRT, its default delegates, one thread."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from modules import features
+from modules.evaluation.ranking import FloatArray, IntArray
+
+SIGNATURE = "serving_default"
+BATCH = 256
+"""Windows in one invocation; the graph takes any number, more than this saves no time."""
+
+
+class TopKModel:
+    """A loaded `.tflite` file with the signature of the device contract."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        """Loads the model.
+
+        Args:
+            content: The file's bytes.
+            name: What to call the model in errors.
+
+        Raises:
+            ValueError: The file is no TFLite model, or its signature is another one.
+        """
+        # A heavy import that only the processes running the model need.
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._name = name
+        try:
+            self._interpreter = Interpreter(model_content=content, num_threads=1)
+            signature = self._interpreter.get_signature_list().get(SIGNATURE)
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{name}: LiteRT cannot load it: {error}") from error
+        inputs = [features.CONTEXT_MOVIE_ID]
+        outputs = [features.TOP_PREDICTION_IDS, features.TOP_PREDICTION_SCORES]
+        if signature is None or signature["inputs"] != inputs:
+            raise ValueError(
+                f"{name}: needs a signature {SIGNATURE!r} with inputs {inputs}, has "
+                f"{self._interpreter.get_signature_list()}"
+            )
+        if sorted(signature["outputs"]) != outputs:
+            raise ValueError(f"{name}: needs outputs {outputs}, has {signature['outputs']}")
+        self._runner = self._interpreter.get_signature_runner(SIGNATURE)
+        self._dtype = self._runner.get_input_details()[features.CONTEXT_MOVIE_ID]["dtype"]
+
+    def predict(self, context: IntArray) -> tuple[IntArray, FloatArray]:
+        """Recommends for a batch of histories.
+
+        Args:
+            context: int64 [batch, N], vocabulary ids, oldest first, 0 = padding.
+
+        Returns:
+            Vocabulary ids int64 [batch, K] and scores float32 [batch, K], best first.
+
+        Raises:
+            ValueError: The model does not take this history or fails on it.
+        """
+        ids: list[npt.NDArray[np.int64]] = []
+        scores: list[npt.NDArray[np.float32]] = []
+        for start in range(0, len(context), BATCH):
+            batch = np.ascontiguousarray(context[start : start + BATCH], dtype=self._dtype)
+            try:
+                outputs = self._runner(**{features.CONTEXT_MOVIE_ID: batch})
+            except (ValueError, RuntimeError) as error:
+                raise ValueError(
+                    f"{self._name}: fails on a history of shape {batch.shape}: {error}"
+                ) from error
+            ids.append(outputs[features.TOP_PREDICTION_IDS].astype(np.int64))
+            scores.append(outputs[features.TOP_PREDICTION_SCORES].astype(np.float32))
+        for movie_ids, values in zip(ids, scores, strict=True):
+            if movie_ids.ndim != 2 or movie_ids.shape != values.shape:
+                raise ValueError(
+                    f"{self._name}: ids {movie_ids.shape} and scores {values.shape} must both "
+                    "be [batch, K]"
+                )
+        return np.concatenate(ids), np.concatenate(scores)

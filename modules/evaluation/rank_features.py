@@ -1,0 +1,31 @@
+"""Names of what the reference ranks add to a test window, and of the segments it is sliced by.
+
+| feature | type | shape |
+|---|---|---|
+| `rank_popularity`, `rank_recent_popularity`, `rank_float32`, `rank_blessed` | int64 | [1] |
+| `popularity_segment` | bytes | [1], how popular the target is in training |
+| `history_segment` | bytes | [1], how many events are known before the target |
+| `catalogue_size` | int64 | [1], movies in the vocabulary |
+
+The Evaluator's extractor adds the gated model's own:
+
+| feature | type | shape |
+|---|---|---|
+| `rank_model` | int64 | [1] |
+| `recommended_movie_id` | int64 | [10], vocabulary ids shown, 0 = none |
+
+Ranks count from 1; `ranking.MISS` = not ranked, `ranking.NO_REFERENCE` = nothing to rank with.
+"""
+
+RANK_POPULARITY = "rank_popularity"
+RANK_RECENT_POPULARITY = "rank_recent_popularity"
+RANK_FLOAT32 = "rank_float32"
+RANK_BLESSED = "rank_blessed"
+RANK_MODEL = "rank_model"
+RECOMMENDED_MOVIE_ID = "recommended_movie_id"
+CATALOGUE_SIZE = "catalogue_size"
+POPULARITY_SEGMENT = "popularity_segment"
+HISTORY_SEGMENT = "history_segment"
+
+RECOMMENDED_K = 10
+"""How many recommendations the catalogue coverage looks at."""
