@@ -6,6 +6,7 @@ file systems, which are imported only then, so that local commands start without
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -56,6 +57,21 @@ def list_files(folder: str) -> list[str]:
         relative = parent.rstrip("/")[len(root_address) :].strip("/")
         names += [f"{relative}/{name}".lstrip("/") for name in files]
     return sorted(names)
+
+
+def commit(temporary: str, final: str) -> None:
+    """Gives a complete file its final name; whoever sees that name sees all of it.
+
+    Args:
+        temporary: The file, on the same file system.
+        final: Its name from now on; a file of that name is replaced.
+    """
+    if is_remote(final):
+        _gfile().rename(temporary, final, overwrite=True)
+        return
+    with Path(temporary).open("rb") as file:
+        os.fsync(file.fileno())
+    Path(temporary).replace(final)
 
 
 def upload(folder: str, target: str) -> None:
