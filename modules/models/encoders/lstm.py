@@ -36,27 +36,55 @@ class LstmEncoder(Encoder):
 
     def call(self, items: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Encoder.call`."""
-        states = self._states(self._dropout_in(items, seed), known)
-        return self._output(self._dropout_out(tf.stack(states, axis=1), seed))
+        driven = tf.transpose(self._inputs(self._dropout_in(items, seed)), [1, 0, 2])
+        present = tf.transpose(known, [1, 0, 2])
+        start = tf.zeros_like(driven[0][:, : self._units])
+        length = items.shape[1]
+
+        def one_event(
+            index: tf.Tensor, state: tf.Tensor, memory: tf.Tensor, states: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
+            state, memory = self._step(driven[index], state, memory, present[index])
+            return index + 1, state, memory, states.write(index, state)
+
+        states = tf.TensorArray(items.dtype, size=length, element_shape=start.shape)
+        *_, states = tf.while_loop(
+            lambda index, *_: index < length,
+            one_event,
+            [tf.constant(0), start, start, states],
+            maximum_iterations=length,
+        )
+        context = tf.transpose(states.stack(), [1, 0, 2])
+        return self._output(self._dropout_out(context, seed))
 
     def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """See `Encoder.last`."""
-        return self._output(self._states(items, known)[-1])
-
-    def _states(self, items: tf.Tensor, known: tf.Tensor) -> list[tf.Tensor]:
-        """Unrolls the recurrence; the state is held at zero where nothing is known."""
         driven = tf.unstack(self._inputs(items), axis=1)
-        present = tf.unstack(known, axis=1)
         state = memory = tf.zeros_like(driven[0][:, : self._units])
-        states = []
-        for step, here in zip(driven, present, strict=True):
-            gates = step + self._state(state)
-            enter, keep, leave, candidate = tf.split(gates, 4, axis=-1)
-            memory = tf.sigmoid(keep) * memory + tf.sigmoid(enter) * tf.tanh(candidate)
-            memory = memory * here
-            state = tf.sigmoid(leave) * tf.tanh(memory)
-            states.append(state)
-        return states
+        # Unrolled: a loop would need tensor lists, which the device's runtime lacks.
+        for step, present in zip(driven, tf.unstack(known, axis=1), strict=True):
+            state, memory = self._step(step, state, memory, present)
+        return self._output(state)
+
+    def _step(
+        self, driven: tf.Tensor, state: tf.Tensor, memory: tf.Tensor, present: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes one event in; both state and memory are held at zero before the first one.
+
+        Args:
+            driven: The event's part of the gates [batch, 4 * units].
+            state: [batch, units].
+            memory: [batch, units].
+            present: [batch, 1], 1 for an event, 0 for padding.
+
+        Returns:
+            The next state and memory.
+        """
+        gates = driven + self._state(state)
+        enter, keep, leave, candidate = tf.split(gates, 4, axis=-1)
+        memory = tf.sigmoid(keep) * memory + tf.sigmoid(enter) * tf.tanh(candidate)
+        memory *= present
+        return tf.sigmoid(leave) * tf.tanh(memory), memory
 
 
 def build(config: LstmConfig, *, dim: int, history_length: int, dropout: float) -> LstmEncoder:

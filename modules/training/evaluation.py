@@ -1,0 +1,51 @@
+"""Eval metrics of a model under training: the full catalogue, seen movies removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from modules.models.recommender import Recommender
+from modules.training.input import Windows, left_padded, seen_mask
+from modules.training.ranking import metrics_of_ranks, ranks_of_targets
+
+_BATCH = 256
+
+
+class HeldOutEvaluation:
+    """Evaluates a model on the same windows again and again."""
+
+    def __init__(self, model: Recommender, windows: Windows) -> None:
+        """Prepares the windows.
+
+        Args:
+            model: The model; its weights at the time of a call are what is evaluated.
+            windows: Held-out windows, with the movies they have seen; one target each.
+        """
+        self._model = model
+        self._windows = windows
+        self._context = left_padded(windows.context)
+        self._targets = windows.target.max(axis=1)
+        shape = [_BATCH, windows.context.shape[1]]
+        self._scores = tf.function(
+            self._score, input_signature=[tf.TensorSpec(shape, tf.int32)], autograph=False
+        )
+
+    def __call__(self) -> Mapping[str, float]:
+        """Returns recall, NDCG and MRR as named by `metrics_of_ranks`."""
+        ranks = []
+        for start in range(0, len(self._windows), _BATCH):
+            stop = min(start + _BATCH, len(self._windows))
+            filled = np.pad(self._context[start:stop], [(0, _BATCH - (stop - start)), (0, 0)])
+            scores = self._scores(filled).numpy()[: stop - start]
+            seen = seen_mask(self._windows, start, stop, self._model.movies)
+            ranks.append(ranks_of_targets(scores, self._targets[start:stop], seen))
+        return metrics_of_ranks(np.concatenate(ranks))
+
+    def _score(self, context: tf.Tensor) -> tf.Tensor:
+        vectors = self._model.encode_last(context)
+        scores = tf.matmul(vectors, self._model.scoring_table(), transpose_b=True)
+        bias = self._model.scoring_bias()
+        return scores if bias is None else scores + bias

@@ -1,0 +1,195 @@
+"""The training loop: epochs, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from modules.models.recommender import Recommender
+from modules.training.checkpoint import CheckpointStore, Progress
+from modules.training.evaluation import HeldOutEvaluation
+from modules.training.input import Windows, batches_an_epoch, epoch_batches
+from modules.training.optimizer import build_optimizer
+from modules.training.report import Reporter
+from modules.training.update import SHARDS, Updater
+from pipeline.config.training import TrainingConfig
+from pipeline.errors import ConfigError
+
+Arrays = Sequence[npt.NDArray[Any]]
+
+
+def fit(
+    model: Recommender,
+    train: Windows,
+    held_out: Windows,
+    config: TrainingConfig,
+    *,
+    seed: int,
+    store: CheckpointStore,
+    reporter: Reporter,
+) -> list[dict[str, float]]:
+    """Trains a model and leaves it with the weights of the best evaluation.
+
+    Goes on from the store's checkpoint if there is one, with the weights that the run would have
+    had without the break. The checkpoint stays: remove it once the model is safe.
+
+    Args:
+        model: A new model, made under the run's seed.
+        train: Training windows.
+        held_out: Windows for early stopping and the choice of weights.
+        config: Epochs, batches, optimizer.
+        seed: Of order and dropout.
+        store: Where checkpoints go.
+        reporter: Told each epoch.
+
+    Returns:
+        One row an epoch, as `Reporter` describes.
+
+    Raises:
+        ConfigError: The loss stopped being a number.
+    """
+    run = _Run(model, train, held_out, config, seed, store)
+    if run.restore():
+        reporter.resumed(run.progress.history, run.progress.batch)
+    while run.goes_on():
+        run.finish_epoch()
+        reporter.epoch(run.progress.history)
+    run.keep_best()
+    return run.progress.history
+
+
+class _Run:
+    """State of a run: the model's and optimizer's variables, progress, the best weights."""
+
+    def __init__(
+        self,
+        model: Recommender,
+        train: Windows,
+        held_out: Windows,
+        config: TrainingConfig,
+        seed: int,
+        store: CheckpointStore,
+    ) -> None:
+        self.progress = Progress()
+        self._config = config
+        self._seed = seed
+        self._store = store
+        self._train = train
+        self._batches = batches_an_epoch(train, config.batch_size)
+        optimizer = build_optimizer(config.optimizer, self._batches * config.max_epochs)
+        self._updater = Updater(model, optimizer, config, seed=seed)
+        self._weights = model.trainable_variables
+        self._variables = [*self._weights, *optimizer.variables, *self._updater.averages]
+        self._best = _values(self._weights)
+        self._evaluate = HeldOutEvaluation(model, held_out)
+        self._resumed_at = time.monotonic()
+
+    def restore(self) -> bool:
+        """Takes over the checkpoint; tells whether there was one."""
+        stored = self._store.load()
+        if stored is None:
+            return False
+        self.progress, arrays = stored
+        _assign(self._variables, arrays[: len(self._variables)])
+        self._best = arrays[len(self._variables) :]
+        return True
+
+    def goes_on(self) -> bool:
+        """Whether another epoch, or the rest of one, is to be trained."""
+        progress, limit = self.progress, self._config.max_minutes
+        in_time = limit is None or progress.total_seconds < 60 * limit
+        epochs_left = progress.epoch < self._config.max_epochs
+        return epochs_left and progress.stale < self._config.patience and in_time
+
+    def finish_epoch(self) -> None:
+        """Trains to the end of the epoch under way, evaluates and saves."""
+        self._resumed_at = time.monotonic()
+        self._train_epoch()
+        progress = self.progress
+        row = {
+            "epoch": progress.epoch + 1,
+            "loss": progress.loss_sum / max(progress.targets, 1),
+            "learning_rate": float(self._updater.optimizer.learning_rate),
+        }
+        last = progress.epoch + 1 == self._config.max_epochs
+        if last or (progress.epoch + 1) % self._config.eval_every == 0:
+            row |= self._evaluate_epoch()
+        row["seconds"] = progress.epoch_seconds + time.monotonic() - self._resumed_at
+        self.progress = dataclasses.replace(
+            progress,
+            epoch=progress.epoch + 1,
+            batch=0,
+            loss_sum=0.0,
+            targets=0,
+            epoch_seconds=0.0,
+            total_seconds=progress.total_seconds + row["seconds"],
+            history=[*progress.history, row],
+        )
+        self._save()
+
+    def keep_best(self) -> None:
+        """Leaves the model with its best weights."""
+        _assign(self._weights, self._best)
+
+    def _train_epoch(self) -> None:
+        progress = self.progress
+        batches = epoch_batches(
+            self._train,
+            batch_size=self._config.batch_size,
+            shards=SHARDS,
+            seed=self._seed,
+            epoch=progress.epoch,
+            skip=progress.batch,
+        )
+        for batch in batches:
+            loss, targets = self._updater(batch, progress.step)
+            if not math.isfinite(loss):
+                raise ConfigError(
+                    f"training diverged: the loss of update {progress.step + 1} is {loss}; lower "
+                    f"training.optimizer.learning_rate ({self._config.optimizer.learning_rate}) "
+                    "or set training.optimizer.clip_norm"
+                )
+            progress.loss_sum += loss
+            progress.targets += targets
+            progress.batch += 1
+            progress.step += 1
+            if progress.step % self._config.checkpoint_every == 0:
+                self._save()
+
+    def _evaluate_epoch(self) -> Mapping[str, float]:
+        trained, candidate = _values(self._weights), self._updater.averaged_weights()
+        _assign(self._weights, candidate)
+        metrics = self._evaluate()
+        _assign(self._weights, trained)
+        if metrics["recall_at_10"] > self.progress.best_recall:
+            self.progress.best_recall = metrics["recall_at_10"]
+            self.progress.stale = 0
+            self._best = candidate
+        else:
+            self.progress.stale += 1
+        return metrics
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        spent = self.progress.epoch_seconds + now - self._resumed_at
+        # Between epochs the clock belongs to nothing that a resumed run would go on with.
+        seconds = spent if self.progress.batch else 0.0
+        self._store.save(
+            dataclasses.replace(self.progress, epoch_seconds=seconds),
+            [*_values(self._variables), *self._best],
+        )
+
+
+def _values(variables: Sequence[Any]) -> list[npt.NDArray[Any]]:
+    return [np.array(variable) for variable in variables]
+
+
+def _assign(variables: Sequence[Any], values: Arrays) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,67 @@
+"""What a training run tells: lines on the screen, TensorBoard logs, `history.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+HISTORY_FILE = "history.json"
+
+
+class Reporter:
+    """Reports one row an epoch: `epoch`, `loss`, `learning_rate`, `seconds`, eval metrics."""
+
+    def __init__(self, folder: Path, max_epochs: int) -> None:
+        """Opens the logs.
+
+        Args:
+            folder: Where TensorBoard's files and `history.json` go.
+            max_epochs: Epochs of the longest run, for the time that is left.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._max_epochs = max_epochs
+        self._writer = tf.summary.create_file_writer(str(folder))
+
+    def resumed(self, history: Sequence[Mapping[str, float]], batch: int) -> None:
+        """Takes over the rows of the attempt before, so that the curves are whole."""
+        print(f"resuming in epoch {len(history) + 1}, after {batch} updates of it", flush=True)
+        for row in history:
+            self._log(row)
+
+    def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Reports the last of the rows so far, and writes them all to `history.json`."""
+        row = history[-1]
+        self._log(row)
+        temporary = self._folder / f"{HISTORY_FILE}.partial"
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(list(history), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._folder / HISTORY_FILE)
+        print(self._line(history), flush=True)
+
+    def close(self) -> None:
+        """Flushes and closes the logs."""
+        self._writer.close()
+
+    def _log(self, row: Mapping[str, float]) -> None:
+        with self._writer.as_default(step=int(row["epoch"])):
+            for name, value in row.items():
+                if name != "epoch":
+                    group = "eval" if "_at_" in name or name == "mrr" else "train"
+                    tf.summary.scalar(f"{group}/{name}", value)
+        self._writer.flush()
+
+    def _line(self, history: Sequence[Mapping[str, float]]) -> str:
+        row = history[-1]
+        line = f"epoch {int(row['epoch'])}/{self._max_epochs}  loss {row['loss']:.4f}"
+        if "recall_at_10" in row:
+            line += f"  eval recall@10 {row['recall_at_10']:.4f}  ndcg@10 {row['ndcg_at_10']:.4f}"
+        mean = sum(past["seconds"] for past in history) / len(history)
+        left = mean * (self._max_epochs - len(history))
+        return f"{line}  {row['seconds']:.1f} s  (at most {left / 60:.1f} min left)"

@@ -1,0 +1,104 @@
+"""One update of the weights, and the moving average of them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modules.models.recommender import Recommender
+from modules.training.input import Batch
+from modules.training.loss import softmax_cross_entropy_sum
+from pipeline.config.training import TrainingConfig
+
+# Parts of a batch that are computed side by side. Part of what a seed means, hence not the number
+# of processors: the same seed gives the same weights on any number of them.
+SHARDS = 2
+
+
+class Updater:
+    """Applies batches to a model.
+
+    Attributes:
+        model: The model being trained.
+        optimizer: Its optimizer; all variables exist.
+        averages: The weights' moving averages, empty without `ema_decay`.
+    """
+
+    def __init__(
+        self,
+        model: Recommender,
+        optimizer: keras.optimizers.Optimizer,
+        config: TrainingConfig,
+        *,
+        seed: int,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self._config = config
+        self._seed = seed % 2**31
+        self._weights = model.trainable_variables
+        optimizer.build(self._weights)
+        self.averages = (
+            [tf.Variable(weight.numpy()) for weight in self._weights] if config.ema_decay else []
+        )
+        self._shard = tf.function(self._shard_gradients, jit_compile=config.xla)
+        self._update = tf.function(self._apply_batch)
+
+    def __call__(self, batch: Batch, step: int) -> tuple[float, int]:
+        """Makes one update.
+
+        Args:
+            batch: What to learn from, `SHARDS` parts of it.
+            step: The update's number in the whole run, from 0; seeds dropout.
+
+        Returns:
+            The sum of the loss over the batch's targets, and their number.
+        """
+        loss = self._update(batch.context, batch.positions, batch.targets, np.int32(step))
+        return float(loss), int(np.count_nonzero(batch.targets))
+
+    def averaged_weights(self) -> list[np.ndarray]:  # type: ignore[type-arg]
+        """What to evaluate and export: moving averages where there are any, else the weights."""
+        return [variable.numpy() for variable in self.averages or self._weights]
+
+    def _apply_batch(
+        self, context: tf.Tensor, positions: tf.Tensor, targets: tf.Tensor, step: tf.Tensor
+    ) -> tf.Tensor:
+        loss, gradients = tf.constant(0.0), [tf.zeros(weight.shape) for weight in self._weights]
+        # The parts share no state, so that the runtime computes them at the same time.
+        for shard in range(SHARDS):
+            part = self._shard(
+                context[shard], positions[shard], targets[shard], step * SHARDS + shard
+            )
+            loss += part[0]
+            gradients = [total + more for total, more in zip(gradients, part[1], strict=True)]
+        count = tf.cast(tf.maximum(tf.math.count_nonzero(targets), 1), tf.float32)
+        self.optimizer.apply([gradient / count for gradient in gradients], self._weights)
+        if self.averages:
+            done = tf.cast(step, tf.float32)
+            # A young average must not remember the random start.
+            decay = tf.minimum(self._config.ema_decay, (1 + done) / (10 + done))
+            for average, weight in zip(self.averages, self._weights, strict=True):
+                average.assign_add((1 - decay) * (weight - average))
+        return loss
+
+    def _shard_gradients(
+        self, context: tf.Tensor, positions: tf.Tensor, targets: tf.Tensor, draw: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        seed = tf.stack([tf.constant(self._seed), draw * 1000])
+        with tf.GradientTape() as tape:
+            vectors = self.model(context, training=True, seed=seed)
+            picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), positions)
+            table = self.model.scoring_table()
+            bias = self.model.scoring_bias()
+            loss = softmax_cross_entropy_sum(
+                picked,
+                table,
+                tf.zeros(table.shape[0]) if bias is None else bias,
+                targets,
+                chunk=self._config.softmax_chunk,
+            )
+        variables = [weight.value for weight in self._weights]
+        gradients = tape.gradient(loss, variables)
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
