@@ -11,13 +11,13 @@ from typing import Any
 import keras
 import tensorflow_transform as tft
 
-from modules import features
 from modules.models import serving
 from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
 from modules.training.fit import fit
 from modules.training.input import Windows, read_windows
 from modules.training.report import Reporter
+from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
@@ -44,7 +44,10 @@ def run_fn(fn_args: Any) -> None:
     seed = int(custom["seed"])
 
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    movies = transform.vocabulary_size_by_name(features.MOVIE_VOCABULARY)
+    movie_ids, _ = read_vocabulary(vocabulary_path(fn_args.transform_graph_path))
+    movies = len(movie_ids)
+    # Better known before an hour of training than after it.
+    serving.check_top_k(conversion.top_k, movies=movies, history_length=history.length)
     spec = transform.transformed_feature_spec()
     train = read_windows(fn_args.train_files, spec, with_seen=False, movies=movies)
     held_out = read_windows(fn_args.eval_files, spec, with_seen=True, movies=movies)
