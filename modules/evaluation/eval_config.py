@@ -36,10 +36,12 @@ def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
     metrics = [
         _metric("WindowCount", WINDOWS, 1.0, source_hash=source_hash),
         *(
-            _metric("Recall", f"recall_at_{k}", config.min_recall_at_10 if k == 10 else None, k=k)
+            _metric(
+                "RecallAtK", f"recall_at_{k}", config.min_recall_at_10 if k == 10 else None, k=k
+            )
             for k in RECALL_KS
         ),
-        _metric("Ndcg", "ndcg_at_10"),
+        _metric("NdcgAtK", "ndcg_at_10"),
         _metric("MeanReciprocalRank", "mrr"),
         _metric("CatalogueCoverage", COVERAGE, config.min_catalogue_coverage),
         *(

@@ -1,7 +1,8 @@
 """The gate's metrics for TFMA, all from the ranks of the test windows.
 
 One pass sums what each window adds; every metric is derived from the sums. A metric that cannot be
-computed is NaN, and no threshold accepts NaN. TFMA loads the classes by their names.
+computed is NaN, and no threshold accepts NaN. TFMA loads the classes by their names; a class with
+the name of a metric of its own (`Recall`, `NDCG`) would never be loaded.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ class WindowCount(_SumsMetric):
         return sums["windows"]
 
 
-class Recall(_SumsMetric):
+class RecallAtK(_SumsMetric):
     """Recall@k: the share of windows whose target is among the first k."""
 
     def __init__(self, name: str, k: int) -> None:
@@ -187,7 +188,7 @@ class Recall(_SumsMetric):
         return sums.mean(f"hits_{self._k}")
 
 
-class Ndcg(_SumsMetric):
+class NdcgAtK(_SumsMetric):
     """NDCG@10 with one target."""
 
     def __init__(self, name: str = "ndcg_at_10") -> None:
