@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -63,6 +64,8 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
         centres = [row + (index - (len(series) - 1) / 2) * thickness for row in range(len(groups))]
         axes.barh(centres, values, height=thickness * 0.9, color=colour, label=name)
         for centre, value in zip(centres, values, strict=True):
+            if math.isnan(value):
+                continue
             axes.annotate(
                 f"{value:.4f}", (value, centre), (3, 0), textcoords="offset points", va="center"
             )

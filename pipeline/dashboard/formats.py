@@ -1,0 +1,53 @@
+"""Numbers, times and sizes as a reader wants them."""
+
+from __future__ import annotations
+
+import datetime
+import math
+
+MISSING = "–"  # noqa: RUF001  an en dash is what a table's empty cell shows
+
+
+def number(value: float | None) -> str:
+    """Formats a count or a measured value: whole numbers in full, others to five digits."""
+    if value is None:
+        return MISSING
+    if math.isnan(value) or math.isinf(value):
+        return str(value)
+    if float(value).is_integer() or abs(value) >= 100_000:
+        return f"{value:,.0f}"
+    return f"{value:.5g}"
+
+
+def metric(value: float | None) -> str:
+    """Formats a metric: four decimals, and counts in full."""
+    if value is None:
+        return MISSING
+    if math.isfinite(value) and abs(value) > 1 and float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.4f}"
+
+
+def share(part: float, whole: float) -> str:
+    """Formats a part of a whole in percent."""
+    return f"{100 * part / whole:.4g}%" if whole else MISSING
+
+
+def seconds(value: float | None) -> str:
+    """Formats a duration in seconds."""
+    return MISSING if value is None else f"{value:,.1f}"
+
+
+def moment(milliseconds: int) -> str:
+    """Formats a time, milliseconds since 1970 UTC, to the second."""
+    utc = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
+    return utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def day(unix_seconds: float) -> str:
+    """Formats a time, seconds since 1970 UTC, to the day; the number itself if out of range."""
+    try:
+        utc = datetime.datetime.fromtimestamp(unix_seconds, datetime.timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return number(unix_seconds)
+    return utc.strftime("%Y-%m-%d")
