@@ -94,7 +94,7 @@ def inspect(args: argparse.Namespace) -> int:
     from pipeline.workspace import Workspace
 
     report = inspect_release(resolve_dataset(args.dataset, Workspace.at(args.workspace)))
-    print(report.to_json() if args.json else report)
+    print(json.dumps(report.to_json(), indent=2) if args.json else report.to_text())
     return 0
 
 

@@ -30,7 +30,7 @@ class _TransferError(Exception):
 
 
 def download(
-    release: Release, cache_dir: Path, *, progress: bool = True, backoff_seconds: float = 1.0
+    release: Release, cache_dir: Path, *, progress: bool = True, backoff_seconds: float = 0.5
 ) -> Path:
     """Fetches a release's zip file, going on where an interrupted download stopped.
 
@@ -217,9 +217,10 @@ def _unreachable(release: Release, url: str, error: Exception) -> DataError:
 
 
 def _cause(error: Exception) -> str:
-    """Returns the last words of urllib3's nested message, which tell the reason."""
-    text = re.sub(r"<[^>]*>:?\s*", "", str(error))
-    return text.rsplit("Caused by ", 1)[-1].strip("()'\" ") or type(error).__name__
+    """Returns the reason alone from an exception that holds others, each in its brackets."""
+    text = re.sub(r"<[^>]*>:?\s*", "", str(error)).rsplit("Caused by ", 1)[-1]
+    text = re.sub(r"""^(\w+\((\d+, )?['"]?)+""", "", text)
+    return text.strip("()'\" ") or type(error).__name__
 
 
 def _md5(path: Path) -> str:

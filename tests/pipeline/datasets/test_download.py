@@ -233,7 +233,7 @@ def test_offline_names_the_three_ways_out(tmp_path: Path, md5: str | None) -> No
     message = str(caught.value)
     assert message.startswith(url)
     assert "may be offline" in message
-    assert "Connection refused" in message
+    assert "(Failed to establish a new connection: [Errno 111] Connection refused)" in message
     assert "1. give the path of a folder or zip" in message
     assert "2. set $POCKETREC_DATA to a folder that holds ml-test or ml-test.zip" in message
     assert "3. take the data set 'sample'" in message
