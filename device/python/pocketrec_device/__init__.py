@@ -1,1 +1,20 @@
-"""Runs a PocketRec bundle on a device with numpy and LiteRT alone."""
+"""Runs a PocketRec bundle on a device with numpy and LiteRT alone.
+
+bundle = Bundle.load("path/to/bundle")
+for movie in Recommender(bundle).recommend(["Toy Story (1995)", 260], k=5):
+    print(movie.title, movie.score)
+"""
+
+from pocketrec_device.bundle import Bundle
+from pocketrec_device.errors import BundleError, DeviceError, HistoryError, TitleError
+from pocketrec_device.recommender import Recommendation, Recommender
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "DeviceError",
+    "HistoryError",
+    "Recommendation",
+    "Recommender",
+    "TitleError",
+]

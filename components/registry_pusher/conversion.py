@@ -1,0 +1,112 @@
+"""Reads the converter's artifact: variants, vocabulary and report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from pipeline.errors import RegistryError
+
+REPORT_FILE = "conversion.json"
+VARIANTS_FOLDER = "variants"
+VOCABULARY_FILE = "movie_vocabulary.txt"
+
+
+class VariantReport(pydantic.BaseModel):
+    """What the converter says of one variant.
+
+    Attributes:
+        bytes: Size of the file.
+        sha256: Digest of the file.
+        parity: Figures against the Keras model on eval windows.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+    bytes: int
+    sha256: str
+    parity: Mapping[str, float | int | None]
+
+
+class Conversion(pydantic.BaseModel):
+    """The converter's report.
+
+    Attributes:
+        history_length: N.
+        padding: Side that Transform pads; the graph takes both.
+        min_history: Known events that a history needs.
+        min_rating: Stars; lower-rated events are no history.
+        top_k: K.
+        gated: The variant that was evaluated.
+        variants: By name.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True)
+
+    history_length: int = pydantic.Field(ge=1)
+    padding: Literal["left", "right"]
+    min_history: int = pydantic.Field(ge=1)
+    min_rating: float
+    top_k: int = pydantic.Field(ge=1)
+    gated: str
+    variants: Mapping[str, VariantReport]
+
+
+def read_conversion(model_uri: Path) -> Conversion:
+    """Reads the report in a converter's artifact.
+
+    Raises:
+        RegistryError: It is missing or not what the converter writes.
+    """
+    path = model_uri / REPORT_FILE
+    try:
+        return Conversion.model_validate(_flatten(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RegistryError(
+            f"{path}: not a conversion report ({error}); run the pipeline again"
+        ) from None
+
+
+def read_variants(model_uri: Path, conversion: Conversion) -> dict[str, bytes]:
+    """Returns the content of each variant, checked against the report.
+
+    Raises:
+        RegistryError: A file is missing or is not the one that was evaluated.
+    """
+    variants = {}
+    for name, report in conversion.variants.items():
+        path = model_uri / VARIANTS_FOLDER / f"{name}.tflite"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RegistryError(f"{path}: cannot be read ({error.strerror})") from None
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != report.sha256:
+            raise RegistryError(
+                f"{path}: sha256 is {digest}, the converter reported {report.sha256}; "
+                "the file was changed after its conversion: run the pipeline again"
+            )
+        variants[name] = content
+    return variants
+
+
+def read_movie_ids(model_uri: Path) -> list[int]:
+    """Returns the release's movie ids in the order of the model's ids, from 1.
+
+    Raises:
+        RegistryError: The file is missing or a line is not a number.
+    """
+    path = model_uri / VOCABULARY_FILE
+    try:
+        return [int(line) for line in path.read_text(encoding="utf-8").split()]
+    except (OSError, ValueError) as error:
+        raise RegistryError(f"{path}: not a vocabulary ({error}); run the pipeline again") from None
+
+
+def _flatten(report: Any) -> Any:
+    return report

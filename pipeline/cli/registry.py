@@ -1,0 +1,160 @@
+"""`pocketrec registry`: the registered versions, and which one ships."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.common import add_workspace
+
+if TYPE_CHECKING:
+    from pipeline.registry.registry import Promotion, Registry
+    from pipeline.registry.store import ModelVersion
+
+_KIB = 1024
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command to the parser."""
+    parser = subparsers.add_parser(
+        "registry",
+        help="list, show, promote and roll back registered models",
+        description="The model registry: versions of the model, and the champion that ships.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _add_action(actions, "list", "list the versions")
+    show = _add_action(actions, "show", "show one version: its figures, files and origin")
+    show.add_argument(
+        "model", nargs="?", default="champion", metavar="MODEL", help="version or alias"
+    )
+    promote = _add_action(actions, "promote", "make a version the champion")
+    promote.add_argument("model", metavar="MODEL", help="version or alias")
+    _add_action(actions, "rollback", "make the champion before the present one champion again")
+
+
+def add_registry_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say which registry and which model in it."""
+    add_workspace(parser)
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow server or database (default: the workspace's own)",
+    )
+    parser.add_argument(
+        "--model-name",
+        default="pocketrec",
+        metavar="NAME",
+        help="registered model (default: pocketrec)",
+    )
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    from pipeline.registry.registry import open_registry
+    from pipeline.workspace import Workspace
+
+    registry = open_registry(Workspace.at(args.workspace), args.tracking_uri, args.model_name)
+    if args.action == "list":
+        _list(registry, as_json=args.json)
+    elif args.action == "show":
+        _show(registry, registry.find(args.model), as_json=args.json)
+    elif args.action == "promote":
+        _moved(registry.promote(args.model), as_json=args.json)
+    else:
+        _moved(registry.rollback(), as_json=args.json)
+    return 0
+
+
+def _add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=text, description=text.capitalize() + ".")
+    add_registry_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _list(registry: Registry, *, as_json: bool) -> None:
+    versions = registry.versions()
+    if as_json:
+        _print_json([_described(version) for version in versions])
+        return
+    from tabulate import tabulate
+
+    rows = [
+        [
+            version.version,
+            ", ".join(version.aliases),
+            _created(version),
+            version.tags.get("encoder", ""),
+            version.tags.get("history_length", ""),
+            version.tags.get("recall_at_10", ""),
+            version.tags.get("ndcg_at_10", ""),
+            _kib(version.tags.get("bytes")),
+            version.tags.get("dataset", ""),
+        ]
+        for version in reversed(versions)
+    ]
+    headers = ["version", "alias", "created", "encoder", "N", "recall@10", "NDCG@10", "KiB", "data"]
+    print(tabulate(rows, headers=headers, disable_numparse=True))
+
+
+def _show(registry: Registry, version: ModelVersion, *, as_json: bool) -> None:
+    path = str(registry.bundle_path(version))
+    if as_json:
+        _print_json({**_described(version), "bundle": path})
+        return
+    print(f"{registry.model} version {version.version}")
+    facts = {
+        "aliases": ", ".join(version.aliases) or "none",
+        "created": _created(version),
+        **{name: value for name, value in version.tags.items() if not name.startswith("sha256/")},
+        "run": version.run_id,
+        "bundle": path,
+    }
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        print(f"  {name:<{width}}  {value}")
+    print("files (sha256):")
+    for name, value in version.tags.items():
+        if name.startswith("sha256/"):
+            print(f"  {value}  {name.removeprefix('sha256/')}")
+
+
+def _moved(promotion: Promotion, *, as_json: bool) -> None:
+    if as_json:
+        _print_json({"champion": promotion.version, "previous": promotion.previous})
+    elif promotion.previous is None:
+        print(f"version {promotion.version} is champion; there was none before")
+    elif promotion.previous == promotion.version:
+        print(f"version {promotion.version} is champion already")
+    else:
+        print(f"version {promotion.version} is champion; it was version {promotion.previous}")
+
+
+def _described(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "created_ms": version.created_ms,
+        "run_id": version.run_id,
+        "source": version.source,
+        "tags": dict(version.tags),
+    }
+
+
+def _created(version: ModelVersion) -> str:
+    import datetime
+
+    moment = datetime.datetime.fromtimestamp(version.created_ms / 1000, datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _kib(text: str | None) -> str:
+    return "" if text is None else f"{int(text) / _KIB:.0f}"
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
