@@ -99,6 +99,9 @@ class ServingGraph:
         """
         history = align_left(context_movie_id)
         context = self._recommender.encode_last(history, tf.constant(self._input_table))
+        # Keeps a factor on the context (the cosine's) from being folded into the table by the
+        # converter, which would then store a second one.
+        context = tf.reshape(context, [-1, self._scoring_table.shape[1]])
         scores = tf.matmul(context, tf.constant(self._scoring_table), transpose_b=True)
         if self._bias is not None:
             scores = scores + tf.constant(self._bias)

@@ -1,0 +1,96 @@
+"""Reads what the pipeline hands over, converts, and writes the artifact."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import tensorflow_transform as tft
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.tflite_converter.layout import write_artifact
+from components.tflite_converter.parity import HeldOut
+from components.tflite_converter.variants import Conversion, convert_variants
+from modules import features
+from modules.evaluation.ranking import Ragged
+from modules.training.input import read_windows
+from modules.vocabulary import read_vocabulary, vocabulary_path
+from pipeline.config.delivery import ConversionConfig
+from pipeline.config.history import HistoryConfig
+from pipeline.config.model import ModelConfig
+
+TRAINED_MODEL = "trained_model"
+MODEL = "model"
+TRANSFORM_GRAPH = "transform_graph"
+EXAMPLES = "examples"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Executor of `TFLiteConverter`."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the variants, checked and measured.
+
+        Raises:
+            ConversionError: A variant cannot be made or does not do what it should.
+            DataError: Windows and vocabulary do not belong together.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = ConversionConfig.model_validate_json(exec_properties["config"])
+        history = HistoryConfig.model_validate_json(exec_properties["history"])
+        model_config = ModelConfig.model_validate_json(exec_properties["model_config"])
+        graph_uri = artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH])
+        movie_ids, _ = read_vocabulary(io_utils.ensure_local(vocabulary_path(graph_uri)))
+        trained = artifact_utils.get_single_instance(input_dict[TRAINED_MODEL])
+
+        conversion = convert_variants(
+            path_utils.serving_model_path(trained.uri),
+            _held_out(input_dict[EXAMPLES], graph_uri, len(movie_ids), config.parity_windows),
+            config=config,
+        )
+        _log(conversion)
+        converted = artifact_utils.get_single_instance(output_dict[MODEL])
+        write_artifact(
+            converted.uri,
+            conversion,
+            movie_ids,
+            config=config,
+            history=history,
+            model=model_config,
+        )
+        for name, variant in conversion.variants.items():
+            converted.set_int_custom_property(f"{name}_bytes", len(variant.content))
+
+
+def _held_out(examples: list[Artifact], graph_uri: str, movies: int, count: int) -> HeldOut:
+    patterns = [f"{uri}/*" for uri in artifact_utils.get_split_uris(examples, features.SPLIT_EVAL)]
+    spec = tft.TFTransformOutput(graph_uri).transformed_feature_spec()
+    windows = read_windows(patterns, spec, with_seen=True, movies=movies).first(count)
+    return HeldOut(
+        context=windows.context.astype(np.int64),
+        # A held-out window has one target, and 0 elsewhere.
+        target=windows.target.max(axis=1).astype(np.int64),
+        seen=Ragged(windows.seen.astype(np.int64), windows.seen_splits),
+        movies=movies,
+    )
+
+
+def _log(conversion: Conversion) -> None:
+    for name, variant in conversion.variants.items():
+        logging.info(
+            "%s: %d bytes, recall@10 %.4f (Keras %.4f), top-10 overlap %.4f on %d eval windows",
+            name,
+            len(variant.content),
+            variant.recall_at_10,
+            conversion.keras_recall_at_10,
+            variant.top10_overlap,
+            conversion.windows,
+        )
