@@ -154,6 +154,7 @@ def test_server_that_ignores_ranges(server: Server, tmp_path: Path) -> None:
     (tmp_path / "ml-test.zip.part").write_bytes(CONTENT[:1000])
 
     assert fetch(server.release(), tmp_path).read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-"]
 
 
 def test_server_that_sends_another_range(server: Server, tmp_path: Path) -> None:
@@ -212,6 +213,13 @@ def test_refusal_is_final(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ml-test.zip: HTTP status 404 Not Found"):
         fetch(server.release(), tmp_path)
     assert server.ranges == []
+
+
+def test_cuts_with_progress_never_give_up(server: Server, tmp_path: Path) -> None:
+    server.cut_after = [100_000] * (2 * ATTEMPTS)
+
+    assert fetch(server.release(), tmp_path).read_bytes() == CONTENT
+    assert len(server.ranges) == 2 * ATTEMPTS + 1
 
 
 def test_cuts_without_progress_give_up_and_keep_the_part(server: Server, tmp_path: Path) -> None:

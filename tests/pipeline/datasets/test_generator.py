@@ -3,15 +3,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import multiprocessing
+import platform
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.datasets.generator import generate
+from pipeline.datasets.generator import GENERATOR_VERSION, generate
 from pipeline.datasets.release_writer import FormatName
 from pipeline.errors import DataError
 
@@ -95,6 +98,18 @@ def test_same_arguments_same_bytes(tmp_path: Path) -> None:
     assert first["ratings.csv"] != other["ratings.csv"]
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the last bit of log and exp may differ")
+def test_changed_data_comes_with_a_new_version(tmp_path: Path) -> None:
+    """Generated folders are reused by version: raise GENERATOR_VERSION before new sums go here."""
+    found = digests(generate(tmp_path / "out", **SMALL))
+
+    assert GENERATOR_VERSION == 1
+    assert found["movies.csv"] == "f81bba3922ad7a83564feafc9d0097054317aa2b832b6ee27671ee0db41d9473"
+    assert (
+        found["ratings.csv"] == "6a6d1c98eb1aa2776f4be5d5246485d049acd906140e8fa4cb70d805c93ffe4c"
+    )
+
+
 def test_the_same_again_leaves_files_alone(tmp_path: Path) -> None:
     folder = generate(tmp_path / "out", **SMALL)
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -161,6 +176,27 @@ def test_a_crash_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="cannot be generated: No space left on device"):
         generate(tmp_path / "out", **SMALL)
     assert digests(tmp_path / "out") == old
+    assert not list(tmp_path.glob(".out.tmp-*"))
+
+
+def test_a_kill_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    large = {"users": 20_000, "movies": 2000, "ratings": 4_000_000, "seed": 7}
+    # A fork has its imports done, so that the kill comes in the middle of the writing.
+    process = multiprocessing.get_context("fork").Process(
+        target=generate, args=(tmp_path / "out",), kwargs=large
+    )
+    process.start()
+    while not list(tmp_path.glob(".out.tmp-*/new/ratings.csv")):
+        assert process.is_alive()
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.glob(".out.tmp-*"))
+
+    generate(tmp_path / "out", **SMALL)
+
+    assert digests(tmp_path / "out") == digests(generate(tmp_path / "fresh", **SMALL))
     assert not list(tmp_path.glob(".out.tmp-*"))
 
 
