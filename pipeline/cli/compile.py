@@ -1,0 +1,116 @@
+"""`pocketrec compile`: the pipeline as a Kubeflow Pipelines v2 spec."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipeline.cli.common import add_workspace
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "compile",
+        help="write the pipeline as a Kubeflow Pipelines v2 spec",
+        description=(
+            "Compiles the same pipeline that `run` runs into a Kubeflow Pipelines v2 spec and "
+            "checks it against Kubeflow's own schema. Nothing is submitted."
+        ),
+    )
+    parser.add_argument(
+        "--target",
+        required=True,
+        choices=("kubeflow", "vertex"),
+        help="kubeflow: open-source Kubeflow Pipelines; vertex: Vertex AI Pipelines",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="the file to write: .yaml or .json",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the pipeline's settings")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="overrides one setting, e.g. model.encoder.name=cnn; may be repeated",
+    )
+    parser.add_argument(
+        "--dataset",
+        metavar="NAME|URI",
+        help=(
+            "URI of a MovieLens release, or its absolute path inside the image; a name NAME means "
+            "PIPELINE_ROOT/data/NAME (default: the configuration's)"
+        ),
+    )
+    parser.add_argument(
+        "--image", help="container image of the steps, with the project in /opt/pocketrec"
+    )
+    parser.add_argument(
+        "--pipeline-root",
+        metavar="URI",
+        help=(
+            "object storage that the steps read and write (kubeflow: default "
+            "s3://mlpipeline/pocketrec, its own store; vertex: needed, gs://...)"
+        ),
+    )
+    parser.add_argument(
+        "--tracking-uri",
+        metavar="URI",
+        help=(
+            "MLflow server of the model registry (default: registry.tracking_uri; "
+            "kubeflow: then http://mlflow:5000; vertex: needed)"
+        ),
+    )
+    add_workspace(parser)
+    parser.set_defaults(handler=handler)
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Compiles, writes the file and says what was written."""
+    import sys
+
+    from kubeflow.targets import settings
+    from pipeline.config.root import load_config
+    from pipeline.errors import ConfigError, PocketRecError
+
+    if args.output.suffix not in _SUFFIXES:
+        raise ConfigError(f"--output {args.output}: must end in one of {', '.join(_SUFFIXES)}")
+    config = load_config(args.config, args.set)
+    if args.dataset is not None:
+        config = config.model_copy(update={"dataset": args.dataset})
+    deployment = settings(
+        config,
+        args.target,
+        image=args.image,
+        pipeline_root=args.pipeline_root,
+        tracking_uri=args.tracking_uri,
+    )
+    # Half a minute of imports: only now that everything else is known to be right.
+    from kubeflow.compile import compile_pipeline, write
+
+    compiled = compile_pipeline(config, args.target, deployment)
+    try:
+        write(compiled, args.target, args.output)
+    except OSError as error:
+        raise PocketRecError(
+            f"--output {args.output}: cannot be written ({error.strerror})"
+        ) from None
+    tasks = compiled.spec["root"]["dag"]["tasks"]
+    print(f"{args.output}: {deployment.name}, {len(tasks)} tasks, image {deployment.image}")
+    print(f"  reads {deployment.input_base}")
+    print(f"  writes {deployment.pipeline_root}, registers with {deployment.tracking_uri}")
+    if args.target == "kubeflow" and compiled.resolver_tasks:
+        print(
+            "pocketrec: note: open-source Kubeflow Pipelines refuses resolver tasks "
+            f"({', '.join(compiled.resolver_tasks)}); see kubeflow/README.md",
+            file=sys.stderr,
+        )
+    return 0
