@@ -19,7 +19,7 @@ def softmax_cross_entropy_sum(
 
     Loss and gradients are formed in one pass over chunks of positions: logits of
     `[chunk, movies + 1]` live in the processor's cache and are gone before the next ones. Chunks
-    that hold no target are not computed.
+    that hold no target are not computed. To be called inside a `tf.function`.
 
     Args:
         context: float32 [positions, dim].
@@ -50,25 +50,26 @@ def softmax_cross_entropy_sum(
         def one_chunk(
             index: tf.Tensor,
             loss: tf.Tensor,
-            to_context: tf.Tensor,
+            to_context: tf.TensorArray,
             to_table: tf.Tensor,
             to_bias: tf.Tensor,
-        ) -> tuple[tf.Tensor, ...]:
+        ) -> tuple[tf.Tensor | tf.TensorArray, ...]:
             block, wanted = blocks[index], target_blocks[index]
             counted = tf.cast(wanted != PADDING_ID, tf.float32)[:, None]
             logits = tf.matmul(block, table, transpose_b=True) + offsets
-            logits -= tf.reduce_max(logits, axis=1, keepdims=True)
-            exponentials = tf.exp(logits)
+            highest = tf.reduce_max(logits, axis=1, keepdims=True)
+            exponentials = tf.exp(logits - highest)
             total = tf.reduce_sum(exponentials, axis=1, keepdims=True)
-            is_target = columns == wanted[:, None]
-            own = tf.reduce_sum(tf.where(is_target, logits, 0.0), axis=1, keepdims=True)
-            loss += tf.reduce_sum(counted * (tf.math.log(total) - own))
-            error = exponentials * (counted / total) - tf.where(is_target, counted, 0.0)
-            to_context = tf.tensor_scatter_nd_update(
-                to_context, [[index]], tf.matmul(error, table)[None]
-            )
-            to_table += tf.matmul(error, block, transpose_a=True)
-            return index + 1, loss, to_context, to_table, to_bias + tf.reduce_sum(error, axis=0)
+            # The target's own part is formed from single rows: a mask over all logits costs more.
+            rows = tf.gather(table, wanted)
+            own = tf.reduce_sum(block * rows, axis=1, keepdims=True)
+            own += tf.gather(offsets, wanted)[:, None]
+            loss += tf.reduce_sum(counted * (tf.math.log(total) + highest - own))
+            share = counted / total
+            error = tf.matmul(exponentials, table) * share - counted * rows
+            to_table += tf.matmul(exponentials, block * share, transpose_a=True)
+            to_bias += tf.matmul(exponentials, share, transpose_a=True)
+            return index + 1, loss, to_context.write(index, error), to_table, to_bias
 
         _, loss, to_context, to_table, to_bias = tf.while_loop(
             lambda index, *_: index * chunk < count,
@@ -76,12 +77,17 @@ def softmax_cross_entropy_sum(
             [
                 tf.constant(0),
                 tf.constant(0.0),
-                tf.zeros_like(blocks),
+                tf.TensorArray(tf.float32, padded // chunk, element_shape=blocks.shape[1:]),
                 tf.zeros_like(table),
-                tf.zeros_like(bias),
+                tf.zeros_like(bias)[:, None],
             ],
+            maximum_iterations=padded // chunk,
         )
-        to_context = tf.reshape(to_context, [padded, -1])[:positions]
+        to_context = tf.reshape(to_context.stack(), [padded, -1])[:positions]
+        counted = tf.cast(targets[:positions] != PADDING_ID, tf.float32)
+        wanted, movies = targets[:positions], table.shape[0]
+        to_table -= tf.math.unsorted_segment_sum(counted[:, None] * context, wanted, movies)
+        to_bias = to_bias[:, 0] - tf.math.unsorted_segment_sum(counted, wanted, movies)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             return upstream * to_context, upstream * to_table, upstream * to_bias

@@ -38,6 +38,9 @@ class CnnEncoder(Encoder):
         ]
         for offsets, product in zip(self._offsets, self._products, strict=True):
             product.build((None, len(offsets) * dim))
+        # Without it the residual path would score the last movie highest.
+        self._output = keras.layers.Dense(dim, name="output")
+        self._output.build((None, dim))
         self._dropouts = [Dropout(dropout, site=1 + layer) for layer in range(config.layers)]
         self.built = True
 
@@ -48,7 +51,7 @@ class CnnEncoder(Encoder):
             inner = self._norms[layer](values) * known
             seen = tf.concat([shift_right(inner, offset) for offset in offsets], axis=-1)
             values = values + self._dropouts[layer](self._gate(layer, seen), seed)
-        return values
+        return self._output(values)
 
     def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """See `Encoder.last`."""
@@ -69,7 +72,7 @@ class CnnEncoder(Encoder):
             kept = [place[position] for position in outputs]
             values = _pick(values, kept) + self._gate(layer, seen)
             known = _pick(known, kept)
-        return values[:, -1]
+        return self._output(values[:, -1])
 
     def _gate(self, layer: int, seen: tf.Tensor) -> tf.Tensor:
         value, gate = tf.split(self._products[layer](seen), 2, axis=-1)

@@ -39,22 +39,12 @@ class LstmEncoder(Encoder):
         driven = tf.transpose(self._inputs(self._dropout_in(items, seed)), [1, 0, 2])
         present = tf.transpose(known, [1, 0, 2])
         start = tf.zeros_like(driven[0][:, : self._units])
-        length = items.shape[1]
-
-        def one_event(
-            index: tf.Tensor, state: tf.Tensor, memory: tf.Tensor, states: tf.TensorArray
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
-            state, memory = self._step(driven[index], state, memory, present[index])
-            return index + 1, state, memory, states.write(index, state)
-
-        states = tf.TensorArray(items.dtype, size=length, element_shape=start.shape)
-        *_, states = tf.while_loop(
-            lambda index, *_: index < length,
-            one_event,
-            [tf.constant(0), start, start, states],
-            maximum_iterations=length,
+        states, _ = tf.scan(
+            lambda carried, event: self._step(event[0], *carried, event[1]),
+            (driven, present),
+            initializer=(start, start),
         )
-        context = tf.transpose(states.stack(), [1, 0, 2])
+        context = tf.transpose(states, [1, 0, 2])
         return self._output(self._dropout_out(context, seed))
 
     def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
