@@ -65,7 +65,7 @@ def read_conversion(model_uri: Path) -> Conversion:
     """
     path = model_uri / REPORT_FILE
     try:
-        return Conversion.model_validate(_flatten(json.loads(path.read_text(encoding="utf-8"))))
+        return _conversion(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RegistryError(
             f"{path}: not a conversion report ({error}); run the pipeline again"
@@ -108,5 +108,24 @@ def read_movie_ids(model_uri: Path) -> list[int]:
         raise RegistryError(f"{path}: not a vocabulary ({error}); run the pipeline again") from None
 
 
-def _flatten(report: Any) -> Any:
-    return report
+def _conversion(report: Mapping[str, Any]) -> Conversion:
+    history = report["history"]
+    return Conversion(
+        history_length=history["length"],
+        padding=history["padding"],
+        min_history=history["min_history"],
+        min_rating=history["min_rating"],
+        top_k=report["top_k"],
+        gated=report["gated"],
+        variants={name: _variant(entry) for name, entry in report["variants"].items()},
+    )
+
+
+def _variant(entry: Mapping[str, Any]) -> VariantReport:
+    parity = {
+        name: value
+        for name, value in entry.items()
+        if name not in ("bytes", "sha256")
+        and (value is None or (isinstance(value, int | float) and not isinstance(value, bool)))
+    }
+    return VariantReport(bytes=entry["bytes"], sha256=entry["sha256"], parity=parity)

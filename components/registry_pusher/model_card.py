@@ -20,6 +20,12 @@ _REFERENCES = (
 )
 _KIB = 1024
 
+_USE = """\
+- Meant for: ranking unseen movies of this catalogue for one person, from that person's own
+  history, which never leaves the device.
+- Not meant for: people or purposes whose tastes differ from those of the raters of this data set,
+  decisions about people, or movies that are not in the catalogue."""
+
 
 def render_model_card(
     *,
@@ -63,19 +69,9 @@ def render_model_card(
         "## Variants",
         _variants_table(conversion, sizes),
         "## Use",
-        "- Meant for: ranking unseen movies of this catalogue for one person, from that person's "
-        "own history, which never leaves the device.",
-        "- Not meant for: people or purposes whose tastes differ from those of the raters of "
-        "this data set, decisions about people, or movies that are not in the catalogue.",
+        _USE,
         "## Limits",
-        f"- Movies with fewer than {config.data.min_ratings_per_movie} ratings, and all that "
-        "appeared after the data was gathered, are unknown to the model.",
-        f"- A history needs {conversion.min_history} known movie(s) or more; with few, the answers "
-        "lean on popularity. Compare the slices above.",
-        "- MovieLens raters chose to rate, and rate many movies in one sitting: the order of "
-        "ratings is not always the order of watching.",
-        "- The licence of the training data applies; MovieLens releases allow research, and other "
-        "use with permission alone.",
+        _limits(config, conversion),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -89,6 +85,18 @@ def _data(dataset: str, counts: Mapping[str, int | float | str], config: Config)
     ]
     lines += [f"- {name.replace('_', ' ')}: {value}" for name, value in sorted(counts.items())]
     return "\n".join(lines)
+
+
+def _limits(config: Config, conversion: Conversion) -> str:
+    return f"""\
+- Movies with fewer than {config.data.min_ratings_per_movie} ratings, and all that appeared after
+  the data was gathered, are unknown to the model.
+- A history needs {conversion.min_history} known movie(s) or more; with few, the answers lean on
+  popularity. Compare the slices above.
+- MovieLens raters chose to rate, and rate many movies in one sitting: the order of ratings is not
+  always the order of watching.
+- The licence of the training data applies; MovieLens releases allow research, and other use with
+  permission alone."""
 
 
 def _metrics_table(metrics: Mapping[str, Mapping[str, float | None]]) -> str:

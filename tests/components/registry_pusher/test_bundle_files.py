@@ -1,0 +1,147 @@
+"""What a bundle holds, and that it is whole or does not exist."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.registry_pusher import bundle as bundle_module
+from components.registry_pusher.bundle import bundle_files, write_bundle
+from components.registry_pusher.embedding import METADATA_NAME, embed_manifest
+from components.tflite_converter.flatbuffer import read_metadata
+from pipeline.errors import RegistryError
+from pocketrec_device import Bundle
+from tests.device import toy
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.bundle(tmp_path_factory.mktemp("files"))
+
+
+def read_manifest(folder: Path) -> Any:
+    return json.loads((folder / "manifest.json").read_text("utf-8"))
+
+
+def test_every_file_is_listed_with_its_digest(bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    on_disk = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
+    assert on_disk == {*manifest["files"], "manifest.json"}
+    assert on_disk >= {
+        "int8.tflite",
+        "float32.tflite",
+        "vocabulary.json",
+        "catalogue.json",
+        "metrics.json",
+        "lineage.json",
+        "model_card.md",
+        "android/config.json",
+        "android/sorted_movie_vocab.json",
+        "android/movie_genre_vocab.txt",
+    }
+    for name, entry in manifest["files"].items():
+        content = (bundle / name).read_bytes()
+        assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def test_the_manifest_says_how_an_evaluation_prepares_the_data(bundle: Path) -> None:
+    assert read_manifest(bundle)["data"] == {
+        "dataset": "sample",
+        "min_ratings_per_movie": 5,
+        "min_ratings_per_user": 5,
+        "malformed": {"policy": "fail", "max_share": 0.001},
+        "split": "leave_last_out",
+        "generator": {"users": 600, "movies": 2000, "ratings": 60_000, "seed": 7},
+    }
+
+
+def test_the_same_model_makes_the_same_bytes(bundle: Path, tmp_path: Path) -> None:
+    again = toy.bundle(tmp_path)
+    for path in bundle.rglob("*"):
+        if path.is_file():
+            assert (again / path.relative_to(bundle)).read_bytes() == path.read_bytes()
+
+
+def test_the_bundles_id_is_of_the_content_not_of_the_run(bundle: Path, tmp_path: Path) -> None:
+    lineage = {"pipeline": "toy", "pipeline_run": "run-2", "artifacts": {}}
+    other_run = toy.bundle(tmp_path / "run", lineage=lineage)
+    other_metrics = toy.bundle(
+        tmp_path / "metrics", metrics={"overall": {"recall_at_10": 0.3, "ndcg_at_10": 0.1}}
+    )
+    bundle_id = Bundle.load(bundle).manifest.bundle_id
+    assert (other_run / "lineage.json").read_bytes() != (bundle / "lineage.json").read_bytes()
+    assert Bundle.load(other_run).manifest.bundle_id == bundle_id
+    assert Bundle.load(other_metrics).manifest.bundle_id != bundle_id
+
+
+def test_the_model_file_itself_says_what_it_is(bundle: Path) -> None:
+    for name in ("int8", "float32"):
+        payload = read_metadata((bundle / f"{name}.tflite").read_bytes(), METADATA_NAME)
+        assert payload is not None
+        contract = json.loads(payload)
+        assert contract["variant"] == name
+        assert contract["signature"]["inputs"][0]["shape"] == [-1, toy.LENGTH]
+        vocabulary = (bundle / "vocabulary.json").read_bytes()
+        assert contract["vocabulary"]["sha256"] == hashlib.sha256(vocabulary).hexdigest()
+
+
+def test_a_model_that_answers_differently_after_embedding_is_not_shipped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models = toy.models()
+    contract = {"history": {"length": toy.LENGTH}, "vocabulary": {"size": toy.MOVIES}}
+    monkeypatch.setattr(
+        "components.registry_pusher.embedding.embed_metadata",
+        lambda *_: models["int8"],
+    )
+    with pytest.raises(RegistryError, match="answers differently"):
+        embed_manifest(models["float32"], contract)
+
+
+def test_the_card_shows_data_quality_sizes_and_limits(bundle: Path) -> None:
+    card = (bundle / "model_card.md").read_text("utf-8")
+    for words in (
+        "Release: sample",
+        "users: 600",
+        "Encoder: lstm",
+        "popularity_segment=head",
+        "0.2500",
+        "int8 (gated)",
+        "## Limits",
+        "## Use",
+    ):
+        assert words in card
+
+
+def test_a_crash_leaves_no_bundle_and_the_next_try_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "bundle"
+    written: list[str] = []
+    write = bundle_module._write
+
+    def crash_at_the_manifest(path: Path, content: bytes) -> None:
+        written.append(path.name)
+        if path.name == "manifest.json":
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(bundle_module, "_write", crash_at_the_manifest)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(toy.source(), target)
+    assert written[-1] == "manifest.json"
+    assert len(written) == len(bundle_files(toy.source())) + 1
+    assert not target.exists()
+    monkeypatch.undo()
+    write_bundle(toy.source(), target)
+    Bundle.load(target).verify()
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_figure_that_is_no_number_is_not_written(tmp_path: Path) -> None:
+    metrics = {"overall": {"recall_at_10": float("nan"), "ndcg_at_10": 0.1}}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        toy.bundle(tmp_path, metrics=metrics)
+    assert not (tmp_path / "bundle").exists()
