@@ -3,7 +3,9 @@
 Each size runs in a process of its own, so that its peak memory is its own; what is timed is the
 executor alone, from the generated CSV files to the finished splits, without imports.
 
-    .venv/bin/python -m benchmarks.ingest_scale --output ingest_scale.json
+    .venv/bin/python -m benchmarks.ingest_scale
+
+writes `benchmarks/results/ingest_scale.json`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.results import write_result
 from pipeline.config.data import DataConfig
 from pipeline.datasets.generator import generate
 
@@ -36,7 +39,9 @@ class Result:
         ratings: Rows in the ratings file.
         users: Users in it.
         seconds: Wall time of the executor.
-        ratings_per_second: Their quotient.
+        cpu_seconds: Its processor time, over all threads: steadier than the wall time where the
+            machine has other work.
+        ratings_per_second: Ratings by wall time.
         peak_rss_mib: Highest memory of the process, imports included.
         base_rss_mib: Memory after the imports, before the executor.
         output_mib: Size of the written splits.
@@ -45,6 +50,7 @@ class Result:
     ratings: int
     users: int
     seconds: float
+    cpu_seconds: float
     ratings_per_second: float
     peak_rss_mib: float
     base_rss_mib: float
@@ -69,14 +75,15 @@ def measure(release: Path, output: Path, config: str) -> Result:
     artifact = standard_artifacts.Examples()
     artifact.uri = str(output)
     base = _peak_mib()
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     Executor(Executor.Context()).Do({}, {"examples": [artifact]}, component.exec_properties)
-    seconds = time.perf_counter() - begin
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - begin_cpu
     ratings = artifact.get_int_custom_property("ratings_read")
     return Result(
         ratings=ratings,
         users=artifact.get_int_custom_property("users"),
         seconds=round(seconds, 2),
+        cpu_seconds=round(cpu_seconds, 2),
         ratings_per_second=round(ratings / seconds),
         peak_rss_mib=round(_peak_mib(), 1),
         base_rss_mib=round(base, 1),
@@ -95,7 +102,6 @@ def main() -> None:
     parser.add_argument(
         "--ratings", type=int, nargs="+", default=[1_000_000, 5_000_000, 25_000_000]
     )
-    parser.add_argument("--output", type=Path, help="JSON file; default: on the screen")
     parser.add_argument("--work", type=Path, help="folder for the data; default: temporary")
     arguments = parser.parse_args()
     work = arguments.work or Path(tempfile.mkdtemp(prefix="ingest-scale-"))
@@ -122,8 +128,7 @@ def main() -> None:
     finally:
         if arguments.work is None:
             shutil.rmtree(work)
-    if arguments.output is not None:
-        arguments.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_result("ingest_scale", results)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ BLOCK_BYTES = 16 << 20
 # Arrow takes separators of one byte: `::` becomes the ASCII unit separator, which no number holds.
 _UNIT_SEPARATOR = "\x1f"
 
-_INTEGER = rb" *-?\d{1,19} *"
-_DECIMAL = rb" *-?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}) *"
+# No narrower than what Arrow reads: a row that these turn down is never shown to it.
+_INTEGER = rb"-?(?:\d{1,19}|0[xX][0-9a-fA-F]{1,16})"
+_DECIMAL = rb"-?(?:\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(?:[eE][+-]?\d{1,3})?"
 _TYPES = {
     "user": pyarrow.int64(),
     "movie": pyarrow.int64(),
@@ -84,6 +85,8 @@ def read_block(
     user, movie, rating, timestamp = columns
     half = rating * 2
     with np.errstate(invalid="ignore"):
+        # Arrow takes "nan" and "inf" for numbers.
+        finite = np.isfinite(rating)
         on_scale = (half >= 1) & (half <= HALF_STARS) & (half == np.rint(half))
     index = np.searchsorted(movie_ids, movie)
     known = np.take(movie_ids, index, mode="clip") == movie
@@ -94,6 +97,7 @@ def read_block(
         starts = _line_starts(data) if starts is None else starts
         left = ~good
         for reason, ok in (
+            (problems.NUMBER, finite),
             (problems.RATING, on_scale),
             (problems.MOVIE, known),
             (problems.TIME, timestamp >= 0),
@@ -103,7 +107,8 @@ def read_block(
             if len(rows):
                 counts[reason] = counts.get(reason, 0) + len(rows)
                 at = int(starts[rows[0]])
-                found.append(Problem.at(first + at, reason, data[at:].split(b"\n", 1)[0]))
+                end_of_line = data.index(b"\n", at)
+                found.append(Problem.at(first + at, reason, data[at:end_of_line]))
     firsts: dict[str, Problem] = {}
     for problem in found:
         firsts[problem.reason] = min(firsts.get(problem.reason, problem), problem)
@@ -247,11 +252,12 @@ def _readable(release: Release, lines: list[bytes]) -> npt.NDArray[np.bool_]:
 @functools.cache
 def _row_pattern(columns: tuple[str, ...], separator: bytes) -> re.Pattern[bytes]:
     """A whole row: numbers where numbers belong, anything in the columns that are not read."""
+    blanks = rb" *" if separator == b"\t" else rb"[ \t]*"
     parts = []
     for column in columns:
         if column in RATING_FIELDS:
-            number = _DECIMAL if column == "rating" else _INTEGER
-            parts.append(number if separator != b"," else rb'(?:%b|"%b")' % (number, number))
+            number = blanks + (_DECIMAL if column == "rating" else _INTEGER) + blanks
+            parts.append(rb'(?:%b|"%b")' % (number, number) if separator == b"," else number)
         else:
             parts.append(rb'(?:"(?:[^"]|"")*"|[^",]*)')
     return re.compile(re.escape(separator).join(parts))

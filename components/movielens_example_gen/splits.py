@@ -78,7 +78,11 @@ def divide(timelines: Timelines, config: SplitConfig, cuts: Cuts | None = None) 
         train_ends = np.where(enough, lengths - 2, lengths)
         eval_ends = np.where(enough, lengths - 1, 0)
         test_ends = np.where(enough, lengths, 0)
-        return _parts(train_ends, (eval_ends, eval_ends - 1), (test_ends, test_ends - 1))
+        return _parts(
+            train_ends,
+            (eval_ends, np.maximum(eval_ends - 1, 0)),
+            (test_ends, np.maximum(test_ends - 1, 0)),
+        )
     if config.strategy == "temporal":
         if cuts is None:
             raise ValueError("the strategy temporal needs cuts")
@@ -148,9 +152,10 @@ class Counts:
 
 
 def ranks_of(total: int, config: SplitConfig) -> tuple[int, int]:
-    """The positions, among all events by time, of the first eval and the first test event."""
+    """Where, among all events by time, eval and test begin; `total` is at least 1."""
     test = total - round(total * config.test_share)
-    return max(test - round(total * config.eval_share), 0), min(test, max(total - 1, 0))
+    eval_ = max(test - round(total * config.eval_share), 0)
+    return min(eval_, total - 1), min(test, total - 1)
 
 
 def bins_of(coarse: Counts, config: SplitConfig) -> Ints:
