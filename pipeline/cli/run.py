@@ -65,15 +65,14 @@ def handler(args: argparse.Namespace) -> int:
     workspace = Workspace.at(args.workspace)
 
     from pipeline.local_runner import run_locally
+    from pipeline.summary import render, summarize, write_record
 
     outcome = run_locally(config, workspace)
+    write_record(workspace, config, outcome)
     if outcome.failed_step is not None:
         print(f"\nFAILED at {outcome.failed_step}: {outcome.error}")
         print(f"log: {outcome.log_file}")
         return EXIT_FAILED
-
-    from pipeline.summary import summarize
-
-    summary = summarize(workspace, outcome)
-    print(summary.text)
+    summary = summarize(workspace, config, outcome)
+    print(render(summary))
     return 0 if summary.registered else EXIT_NOT_PUSHED

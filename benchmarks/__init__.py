@@ -1,0 +1,1 @@
+"""Programs that measure; each writes JSON into `results/`, and `render` makes the tables."""

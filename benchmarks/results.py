@@ -1,0 +1,28 @@
+"""Where measured figures are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+RESULTS_DIR = Path(__file__).resolve().parent / "results"
+
+
+def write_result(name: str, result: Any) -> Path:
+    """Writes `results/<name>.json`, whole or not at all, and returns its path."""
+    RESULTS_DIR.mkdir(exist_ok=True)
+    target = RESULTS_DIR / f"{name}.json"
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(partial, target)
+    return target
+
+
+def read_result(name: str) -> Any | None:
+    """Returns what `write_result` wrote under a name, or None if nothing was measured yet."""
+    source = RESULTS_DIR / f"{name}.json"
+    if not source.is_file():
+        return None
+    return json.loads(source.read_text(encoding="utf-8"))

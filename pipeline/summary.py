@@ -1,0 +1,156 @@
+"""What a run came to: kept as JSON beside the runs, shown on the screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.root import Config
+from pipeline.dashboard.lineage import Lineage, Run
+from pipeline.errors import PocketRecError
+from pipeline.local_runner import RunOutcome
+from pipeline.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """A finished run in figures.
+
+    Attributes:
+        dataset: The data set's name or path.
+        counts: Of the ingest: `ratings_read`, `ratings_kept`, `users`, `movies` and so on.
+        metrics: Of the gated variant on the test split, all windows.
+        bytes: Size of each variant's file.
+        gated: The variant that was gated.
+        version: What the registry calls the model; None if it was not pushed.
+        registered_as: The model's name in the registry.
+        not_pushed_reason: Why not; empty if it was.
+        cached_steps: How many of `steps` came from the cache.
+        steps: How many steps ran.
+        seconds: Wall time of the run.
+        run_id: ML Metadata's name of the run.
+        workspace: The workspace's folder.
+    """
+
+    dataset: str
+    counts: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    bytes: Mapping[str, int]
+    gated: str
+    version: int | None
+    registered_as: str
+    not_pushed_reason: str
+    cached_steps: int
+    steps: int
+    seconds: float
+    run_id: str
+    workspace: str
+
+    @property
+    def registered(self) -> bool:
+        """Whether a version of the registry holds the run's model."""
+        return self.version is not None
+
+
+def write_record(workspace: Workspace, config: Config, outcome: RunOutcome) -> Path:
+    """Writes `runs/<id>.json`, whole or not at all: settings, duration, and what failed."""
+    workspace.runs.mkdir(parents=True, exist_ok=True)
+    target = workspace.runs / f"{outcome.run_id}.json"
+    record = {
+        "run_id": outcome.run_id,
+        "seconds": round(outcome.seconds, 1),
+        "failed_step": outcome.failed_step,
+        "error": outcome.error,
+        "log": str(outcome.log_file),
+        "config": json.loads(config.model_dump_json()),
+    }
+    partial = target.with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, target)
+    return target
+
+
+def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summary:
+    """Collects a finished run's figures from ML Metadata and its artifacts.
+
+    Raises:
+        PocketRecError: The run's records are not complete.
+    """
+    # Here, as it imports TensorFlow Model Analysis; after a run that costs nothing more.
+    from modules.evaluation.results import OVERALL, load_metrics
+
+    run = Lineage(workspace.metadata_db).read(outcome.run_id)
+    pushed = _artifact(run, "registry_pusher", "pushed_model").properties
+    report = json.loads(
+        (_artifact(run, "tflite_converter", "model").path / "conversion.json").read_text("utf-8")
+    )
+    is_pushed = pushed.get("pushed") == 1
+    return Summary(
+        dataset=config.dataset,
+        counts=_artifact(run, "movielens_example_gen", "examples").properties,
+        metrics=load_metrics(str(_artifact(run, "evaluator", "evaluation").path))[OVERALL],
+        bytes={name: variant["bytes"] for name, variant in report["variants"].items()},
+        gated=report["gated"],
+        version=int(pushed["registry_version"]) if is_pushed else None,
+        registered_as=config.registry.model_name,
+        not_pushed_reason="" if is_pushed else str(pushed.get("not_pushed_reason", "unknown")),
+        cached_steps=sum(step.state == "cached" for step in run.steps),
+        steps=len(run.steps),
+        seconds=outcome.seconds,
+        run_id=outcome.run_id,
+        workspace=str(workspace.root),
+    )
+
+
+def _artifact(run: Run, node_id: str, key: str) -> Any:
+    artifact = run.output(node_id, key)
+    if artifact is None:
+        raise PocketRecError(f"run {run.run_id}: step {node_id} left no {key}; see its log")
+    return artifact
+
+
+def render(summary: Summary) -> str:
+    """Returns the text for the screen."""
+    counts, metrics = summary.counts, summary.metrics
+    popularity = max(metrics["recall_at_10_popularity"], metrics["recall_at_10_recent_popularity"])
+    sizes = ", ".join(f"{name} {size / 1000:.0f} kB" for name, size in summary.bytes.items())
+    lines = [
+        "",
+        f"data        {summary.dataset}: {counts['ratings_kept']:,} of {counts['ratings_read']:,} "
+        f"ratings, {counts['users']:,} users, {counts['movies']:,} movies",
+        f"recall@10   {metrics['recall_at_10']:.4f} on {metrics['windows']:,.0f} test windows "
+        f"({summary.gated}); popularity {popularity:.4f}",
+        f"NDCG@10     {metrics['ndcg_at_10']:.4f}, MRR {metrics['mrr']:.4f}",
+        f"sizes       {sizes}",
+    ]
+    if summary.registered:
+        lines.append(
+            f"registered  {summary.registered_as} version {summary.version}, alias champion, "
+            f"in {summary.workspace}/registry"
+        )
+    else:
+        lines.append(f"NOT PUSHED  {summary.not_pushed_reason}")
+    lines.append(
+        f"run         {summary.run_id}: {summary.seconds:.0f} s, "
+        f"{summary.cached_steps} of {summary.steps} steps from the cache"
+    )
+    lines += ["", "next:", *(f"  {command}" for command in _next_commands(summary))]
+    return "\n".join(lines)
+
+
+def _next_commands(summary: Summary) -> list[str]:
+    base = ".venv/bin/pocketrec"
+    where = "" if Path(summary.workspace) == Path.cwd() / "workspace" else summary.workspace
+    option = f" --workspace {where}" if where else ""
+    if not summary.registered:
+        return [f"{base} dashboard{option}"]
+    return [
+        f'{base} recommend champion "Movie Title (1995)"{option}',
+        f"{base} evaluate champion --data {summary.dataset}{option}",
+        f"{base} registry list{option}",
+        f"{base} dashboard{option}",
+    ]
