@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.evaluators import metrics_validator
 from tfx.components.evaluator.executor import Executor as EvaluatorExecutor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import proto_utils
 
 from components.reference_ranks import executor as reference_ranks
 from modules import features, vocabulary
-from modules.evaluation import eval_config, results
+from modules.evaluation import eval_config, extractors, rank_features, results
+from modules.evaluation.litert import TopKModel
+from modules.evaluation.ranking import FloatArray, IntArray
 from pipeline.config.delivery import GateConfig
 
 TOP_K = 20
@@ -27,7 +31,7 @@ DAY = 86_400
 class _TableModel(tf.Module):
     """Scores of the next movie, given the last one."""
 
-    def __init__(self, scores: np.ndarray, top_k: int) -> None:
+    def __init__(self, scores: FloatArray, top_k: int) -> None:
         super().__init__()
         self._scores = tf.constant(scores, tf.float32)
         self._top_k = top_k
@@ -53,7 +57,7 @@ def _template(movies: int, length: int, top_k: int) -> tuple[bytes, bytes]:
     return content, placeholder.tobytes()
 
 
-def table_model(scores: np.ndarray, length: int = 8, top_k: int = TOP_K) -> bytes:
+def table_model(scores: FloatArray, length: int = 8, top_k: int = TOP_K) -> bytes:
     """Makes a `.tflite` that scores the next movie by the last one.
 
     Converting takes long, so a converted model gets another table.
@@ -72,7 +76,7 @@ def write_model(
     folder: Path,
     gated: bytes,
     *,
-    movie_ids: np.ndarray,
+    movie_ids: IntArray,
     float32: bytes | None = None,
     length: int = 8,
     min_rating: float = 0.0,
@@ -122,8 +126,8 @@ class World:
     """
 
     root: Path
-    movie_ids: np.ndarray
-    successor: np.ndarray
+    movie_ids: IntArray
+    successor: IntArray
     histories: list[list[int]]
     length: int = 8
 
@@ -155,7 +159,7 @@ class World:
         world._write(counts[order])
         return world
 
-    def _write(self, counts: np.ndarray) -> None:
+    def _write(self, counts: IntArray) -> None:
         train, test, windows = [], [], []
         for user, walk in enumerate(self.histories, start=1):
             raw = [int(self.movie_ids[movie - 1]) for movie in walk]
@@ -185,7 +189,7 @@ class World:
         path.parent.mkdir(parents=True)
         path.write_text("\n".join(lines) + "\n")
 
-    def scores(self, *, forgotten: float = 0.0, seed: int = 0) -> np.ndarray:
+    def scores(self, *, forgotten: float = 0.0, seed: int = 0) -> FloatArray:
         """Scores that know the successor of every movie but a share of them."""
         rng = np.random.default_rng(seed)
         table = rng.random((self.movies + 1, self.movies + 1)).astype(np.float32)
@@ -194,7 +198,7 @@ class World:
         table[known, self.successor[known]] += 1.0
         return table
 
-    def model(self, name: str, scores: np.ndarray, **files: Any) -> Path:
+    def model(self, name: str, scores: FloatArray, **files: Any) -> Path:
         """Writes a candidate made of scores by vocabulary id."""
         files.setdefault("movie_ids", self.movie_ids)
         return write_model(
@@ -245,17 +249,34 @@ class World:
         )
         return (folder / "blessing" / "BLESSED").exists(), folder / "evaluation"
 
-    def gate(
-        self, candidate: Path, *, blessed: Path | None = None, gate: GateConfig | None = None
-    ) -> results.Validation:
-        """Runs both steps of the gate, and makes sure that blessing and report agree."""
+    def failures(
+        self,
+        candidate: Path,
+        *,
+        blessed: Path | None = None,
+        gate: GateConfig | None = None,
+        config: Any = None,
+        evaluator: bool = False,
+    ) -> list[str]:
+        """Runs both steps of the gate; returns the metrics that do not pass, [] where blessed.
+
+        Args:
+            candidate: The model.
+            blessed: The latest blessed model.
+            gate: Settings of the gate.
+            config: The Evaluator's, if not the one that belongs to `gate`.
+            evaluator: Whether TFX's Evaluator judges. Its Beam pipeline takes seconds to set up, so
+                otherwise the same extractor, metrics and TFMA's own validator run without Beam.
+        """
         gate = gate or GateConfig()
+        config = config or eval_config.build(gate, source_hash="x")
         examples = self.rank(candidate, blessed=blessed, gate=gate)
-        config = eval_config.build(gate, source_hash="x")
+        if not evaluator:
+            return judge(candidate, examples.uri, config)
         is_blessed, evaluation = self.evaluate(candidate, examples, config)
         validation = results.load_validation(str(evaluation))
-        assert validation.blessed == is_blessed
-        return validation
+        assert validation.blessed == is_blessed == (not validation.reasons)
+        return [verdict.metric for verdict in validation.verdicts if not verdict.passed]
 
 
 def artifact(kind: Any, path: Path, splits: list[str] | None = None) -> Any:
@@ -264,3 +285,68 @@ def artifact(kind: Any, path: Path, splits: list[str] | None = None) -> Any:
     if splits:
         made.split_names = artifact_utils.encode_split_names(splits)
     return made
+
+
+def read_batch(examples_uri: str, length: int) -> dict[str, Any]:
+    """Reads ranked test windows as one batch of TFMA's features."""
+    one, row = tf.io.FixedLenFeature([1], tf.int64), tf.io.FixedLenFeature([length], tf.int64)
+    spec = {
+        features.CONTEXT_MOVIE_ID: row,
+        features.TARGET_MOVIE_ID: row,
+        features.SEEN_MOVIE_ID: tf.io.RaggedFeature(tf.int64),
+        **{name: one for name in extractors.KEPT_FEATURES if not name.endswith("_segment")},
+        **{
+            name: tf.io.FixedLenFeature([1], tf.string)
+            for name in extractors.KEPT_FEATURES
+            if name.endswith("_segment")
+        },
+    }
+    files = sorted(str(path) for path in Path(examples_uri, "Split-test").iterdir())
+    records = list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())
+    parsed = tf.io.parse_example(records, spec)
+    return {
+        name: values if isinstance(values, tf.RaggedTensor) else values.numpy()
+        for name, values in parsed.items()
+    }
+
+
+def compute(metrics: list[Any], windows: list[dict[str, Any]]) -> dict[Any, float]:
+    """Computes TFMA metrics without Beam: preprocessors, combiners and derivations, in order."""
+    found: dict[Any, float] = {}
+    for metric in metrics:
+        for computation in metric.computations(model_names=[""]):
+            if isinstance(computation, tfma.metrics.DerivedMetricComputation):
+                found.update(computation.result(found))
+                continue
+            combiner, (preprocessor,) = computation.combiner, computation.preprocessors
+            parts = [combiner.create_accumulator(), combiner.create_accumulator()]
+            for index, window in enumerate(windows):
+                for element in preprocessor.process({tfma.FEATURES_KEY: window}):
+                    parts[index % 2] = combiner.add_input(parts[index % 2], element)
+            found.update(combiner.extract_output(combiner.merge_accumulators(parts)))
+    return found
+
+
+def judge(candidate: Path, examples_uri: str, config: Any) -> list[str]:
+    """Judges like the Evaluator, without Beam; returns the metrics that do not pass."""
+    gated = candidate / "Format-Serving" / "tflite"
+    model = TopKModel(gated.read_bytes(), name=str(gated))
+    length = json.loads((candidate / "conversion.json").read_text())["history"]["length"]
+    ranked = extractors.rank_batch(model, read_batch(examples_uri, length))
+    windows = [
+        {name: values[index] for name, values in ranked.items()}
+        for index in range(len(ranked[rank_features.RANK_MODEL]))
+    ]
+    metrics = [
+        tfma.metrics.metric_specs.metric_instance(metric)
+        for spec in config.metrics_specs
+        for metric in spec.metrics
+    ]
+    result = metrics_validator.validate_metrics(((), compute(metrics, windows)), config)
+    failed = [
+        failure.metric_key.name
+        for sliced in result.metric_validations_per_slice
+        for failure in sliced.failures
+    ]
+    assert result.validation_ok == (not failed)
+    return failed
