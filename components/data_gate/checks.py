@@ -83,8 +83,15 @@ def find_problems(
                 Problem(split, "", "the split was not validated", "validate it: exclude no split")
             )
         else:
-            problems += _anomalies(split, anomalies[split], schema)
-            problems += _inconsistencies(split, statistics[split])
+            found = _anomalies(split, anomalies[split], schema)
+            named = {problem.feature for problem in found}
+            # One reason a feature is enough: values that are missing are also fewer, for one.
+            problems += found
+            problems += [
+                problem
+                for problem in _inconsistencies(split, statistics[split])
+                if problem.feature not in named
+            ]
     return problems
 
 
@@ -121,7 +128,7 @@ def _expectation(feature_name: str, schema: schema_pb2.Schema) -> str:
         text = f" (the schema has {schema_pb2.FeatureType.Name(feature.type)}"
         for domain in (feature.int_domain, feature.float_domain):
             limits = [
-                f"{word} {getattr(domain, name):g}"
+                f"{word} {getattr(domain, name)}"
                 for word, name in (("at least", "min"), ("at most", "max"))
                 if domain.HasField(name)
             ]

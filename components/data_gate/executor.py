@@ -58,12 +58,14 @@ def _message(problems: list[Problem]) -> str:
 
 
 def _read_statistics(artifact: Artifact) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
-    return {
-        split: stats_artifact_utils.load_statistics(artifact, split)
-        .get_default_slice_or_error()
-        .proto()
-        for split in artifact_utils.decode_split_names(artifact.split_names)
-    }
+    """Returns statistics by split; a split without any data set is left out."""
+    statistics = {}
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        datasets = stats_artifact_utils.load_statistics(artifact, split).proto().datasets
+        # StatisticsGen runs without slices, so the only data set is the one over all examples.
+        if datasets:
+            statistics[split] = datasets[0]
+    return statistics
 
 
 def _read_anomalies(artifact: Artifact) -> dict[str, anomalies_pb2.Anomalies]:
