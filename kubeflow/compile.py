@@ -11,7 +11,7 @@ import yaml
 from tfx import v1 as tfx
 
 from kubeflow import validate
-from kubeflow.targets import Settings, Target
+from kubeflow.targets import CHECKPOINT_ROOT, Settings, Target
 from pipeline.config.root import Config
 from pipeline.pipeline import Locations, create_pipeline
 from pipeline.text_file import write_text
@@ -52,7 +52,7 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
             input_base=settings.input_base,
             pipeline_root=settings.pipeline_root,
             schema_file=settings.schema_file,
-            checkpoint_root=f"{settings.pipeline_root}/checkpoints",
+            checkpoint_root=CHECKPOINT_ROOT,
             tracking_uri=settings.tracking_uri,
             registry_artifacts=f"{settings.pipeline_root}/registry",
         ),

@@ -17,6 +17,8 @@ TARGETS: tuple[Target, ...] = ("kubeflow", "vertex")
 DEFAULT_IMAGE = "pocketrec:0.1.0"
 IMAGE_HOME = "/opt/pocketrec"
 """Where the container image holds a checkout of the project, installed in its Python."""
+CHECKPOINT_ROOT = f"{IMAGE_HOME}/checkpoints"
+"""A file system, as checkpoints need one: a volume mounted there outlives the container."""
 
 # What a cluster with a stock Kubeflow Pipelines has: its own object store, reached as S3; and
 # MLflow under its usual service name. Vertex AI has neither, so there both must be given.

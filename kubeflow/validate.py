@@ -114,15 +114,16 @@ def _executor_problems(proto: Any, deployment: Any) -> Iterator[str]:
 
 def _task_problems(proto: Any) -> Iterator[str]:
     tasks = proto.root.dag.tasks
+    # Looking up a missing key would add it to a protocol buffer's map: ask first.
+    nameless = [n for n in sorted(tasks) if tasks[n].component_ref.name not in proto.components]
+    for name in nameless:
+        yield f"tasks.{name}: its component {tasks[name].component_ref.name!r} does not exist"
     for name, task in sorted(tasks.items()):
-        where = f"tasks.{name}"
-        if task.component_ref.name not in proto.components:
-            yield f"{where}: its component {task.component_ref.name!r} does not exist"
-            continue
         for upstream in task.dependent_tasks:
             if upstream not in tasks:
-                yield f"{where}: depends on {upstream!r}, which does not exist"
-        yield from _input_problems(proto, name, task)
+                yield f"tasks.{name}: depends on {upstream!r}, which does not exist"
+        if not nameless:
+            yield from _input_problems(proto, name, task)
     yield from _cycle_problems(tasks)
 
 

@@ -42,10 +42,11 @@ def lines(
     axes.set_title(title, loc="left")
     if len(series) > 1:
         axes.legend(frameon=False, labelcolor=_INK)
+    drawn = {name: [v for v in values if not math.isnan(v)] for name, values in series.items()}
     ends = "; ".join(
         f"{name} from {values[0]:.4g} to {values[-1]:.4g}"
-        for name, values in series.items()
-        if len(values)
+        for name, values in drawn.items()
+        if values
     )
     return _svg(figure, f"{title}: {ends}")
 

@@ -222,7 +222,8 @@ def _verdict(run: Run, push: Push | None, summary: Mapping[str, Any], log_file: 
         if push.properties.get("pushed") != 1:
             return Verdict("not-pushed", "NOT PUSHED", _not_pushed_reason(push))
         version = push.properties.get("registry_version")
-        return Verdict("pushed", f"PUSHED as version {version}" if version else "PUSHED")
+        model = push.properties.get("registry_model", "")
+        return Verdict("pushed", f"PUSHED: {model} version {version}")
     current = next((step for step in run.steps if step.state == "running"), None)
     if current:
         reason = recorded or "It is still running, or the run was killed there."

@@ -11,9 +11,15 @@ from typing import Any
 from google.protobuf import message
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
+from modules import features
+
 _STATISTICS_FILE = "FeatureStats.pb"
 _ANOMALIES_FILE = "SchemaDiff.pb"
 _SPLIT_PREFIX = "Split-"
+_ORDER = {
+    name: place
+    for place, name in enumerate((features.SPLIT_TRAIN, features.SPLIT_EVAL, features.SPLIT_TEST))
+}
 
 
 class UnreadableError(Exception):
@@ -74,7 +80,7 @@ class Anomaly:
 
 
 def read_statistics(root: Path) -> list[SplitStatistics]:
-    """Reads every split of an ExampleStatistics artifact, in the order of their names.
+    """Reads every split of an ExampleStatistics artifact: train, eval, test, then others by name.
 
     Raises:
         UnreadableError: A file is missing or damaged.
@@ -158,7 +164,8 @@ def _split_files(root: Path, name: str) -> list[tuple[str, Path]]:
     folders = sorted(path for path in root.glob(f"{_SPLIT_PREFIX}*") if path.is_dir())
     if not folders:
         raise UnreadableError(f"{root}: holds no {_SPLIT_PREFIX}* folder")
-    return [(path.name.removeprefix(_SPLIT_PREFIX), path / name) for path in folders]
+    splits = [(path.name.removeprefix(_SPLIT_PREFIX), path / name) for path in folders]
+    return sorted(splits, key=lambda pair: _ORDER.get(pair[0], len(_ORDER)))
 
 
 def _parse(proto: Any, path: Path) -> Any:

@@ -60,7 +60,7 @@ class Scene:
             files = {"int8.tflite": {"bytes": 4321, "sha256": "ab" * 32}}
             (folder / "manifest.json").write_text(json.dumps({"files": files}))
             push = self.store.artifact(
-                "PushedModel", folder, pushed=1, registry_version="3", alias="champion"
+                "PushedModel", folder, pushed=1, registry_version=3, registry_model="tiny"
             )
         else:
             push = self.store.artifact(

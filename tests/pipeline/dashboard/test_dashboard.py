@@ -70,7 +70,7 @@ def test_a_whole_run_shows_every_result(scene: Scene) -> None:
     scene.whole_run("run-1")
     source = rendering.render(collected(scene))
     page = Page(source)
-    assert "PUSHED as version 3" in source
+    assert "PUSHED: tiny version 3" in source
     assert page.row("ratings_read") == ["ratings_read", "1,234"]
     assert page.row("timestamp_min") == ["timestamp_min", "956703932 (2000-04-25)"]
     assert not [row for row in page.rows if row[0] == "state"]
@@ -80,6 +80,7 @@ def test_a_whole_run_shows_every_result(scene: Scene) -> None:
         *numbers,
         *(MISSING, MISSING),
     ]
+    assert [row[1] for row in page.rows if row[2:3] == ["FLOAT"]] == ["train", "test"]
     assert page.row("user_gender", "train")[-2:] == ["2", "F"]
     assert page.row("rating", "test", "ERROR")[3:] == [
         "Out-of-range values",
@@ -97,7 +98,7 @@ def test_a_whole_run_shows_every_result(scene: Scene) -> None:
     assert "slice country has no test windows" in source
     assert page.row("int8") == ["int8", "25%", "1,000", "ef" * 32, "0.975"]
     assert page.row("int8.tflite") == ["int8.tflite", "4,321", "ab" * 32]
-    assert page.row("alias") == ["alias", "champion"]
+    assert page.row("registry_version") == ["registry_version", "3"]
     assert "min_margin_over_popularity: 0.01" in source
     assert "data_gate" in {row[0] for row in page.rows if row[1:2] == ["not reached"]}
 

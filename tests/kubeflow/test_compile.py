@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kubeflow import compile as compiling
+from kubeflow import targets, validate
+from pipeline.cli import compile as command
+from pipeline.config.root import Config
+from pipeline.dashboard.collect import STEPS
+from pipeline.errors import ConfigError, PocketRecError
+
+RESOLVER = "latest_blessed_model"
+VERTEX = {"pipeline_root": "gs://bucket/root", "tracking_uri": "https://mlflow"}
+
+
+@pytest.fixture(scope="module")
+def kubeflow() -> compiling.Compiled:
+    config = Config()
+    settings = targets.settings(config, "kubeflow", image="me/image:7")
+    return compiling.compile_pipeline(config, "kubeflow", settings)
+
+
+@pytest.fixture(scope="module")
+def vertex() -> compiling.Compiled:
+    config = Config()
+    return compiling.compile_pipeline(
+        config, "vertex", targets.settings(config, "vertex", **VERTEX)
+    )
+
+
+def tasks(compiled: compiling.Compiled) -> dict[str, Any]:
+    return dict(compiled.spec["root"]["dag"]["tasks"])
+
+
+def test_it_holds_every_step_that_the_dashboard_knows(vertex: compiling.Compiled) -> None:
+    # Kubeflow takes two queries for the blessed model: for the blessing, then for the model.
+    split = {f"{RESOLVER}-model-blessing-resolver", f"{RESOLVER}-model-resolver"}
+    assert set(tasks(vertex)) == set(STEPS) - {RESOLVER} | split
+    assert set(vertex.resolver_tasks) == split
+
+
+def test_names_suit_kubernetes_and_references_follow(kubeflow: compiling.Compiled) -> None:
+    found = tasks(kubeflow)
+    assert not [name for name in [*found, *kubeflow.spec["components"]] if "_" in name]
+    # Nothing is learned from data that the gate refused; nothing is pushed before it is evaluated.
+    assert "data-gate" in found["transform"]["dependentTasks"]
+    assert "evaluator" in found["registry-pusher"]["dependentTasks"]
+    blessed = found["reference-ranks"]["inputs"]["artifacts"]["blessed"]["taskOutputArtifact"]
+    assert blessed["producerTask"] == "latest-blessed-model-model-resolver"
+
+
+def test_every_step_runs_in_the_image_and_is_cached(kubeflow: compiling.Compiled) -> None:
+    executors = kubeflow.spec["deploymentSpec"]["executors"]
+    containers = [e["container"] for e in executors.values() if "container" in e]
+    assert len(containers) == len(STEPS) - 1
+    assert {container["image"] for container in containers} == {"me/image:7"}
+    cached = [name for name, task in tasks(kubeflow).items() if "cachingOptions" in task]
+    assert len(cached) == len(containers)
+
+
+def test_addresses_reach_the_steps_that_use_them(vertex: compiling.Compiled) -> None:
+    def setting(node_id: str, key: str) -> Any:
+        return tasks(vertex)[node_id]["inputs"]["parameters"][key]["runtimeValue"]["constant"]
+
+    assert setting("movielens_example_gen", "input_base") == "gs://bucket/root/data/sample"
+    assert setting("registry_pusher", "tracking_uri") == "https://mlflow"
+    assert setting("schema_importer", "schema_file") == "/opt/pocketrec/schema/schema.pbtxt"
+    assert vertex.job["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/root"
+    assert vertex.spec["defaultPipelineRoot"] == "gs://bucket/root"
+    schema = Path(__file__).parents[2] / "schema" / "schema.pbtxt"
+    assert schema.is_file()
+
+
+def test_nothing_of_this_machine_gets_in(kubeflow: compiling.Compiled) -> None:
+    text = json.dumps(kubeflow.job)
+    assert str(Path.cwd()) not in text
+    assert str(Path.home()) not in text
+
+
+def test_the_same_pipeline_compiles_to_the_same_bytes(
+    kubeflow: compiling.Compiled, tmp_path: Path
+) -> None:
+    config = Config()
+    settings = targets.settings(config, "kubeflow", image="me/image:7")
+    again = compiling.compile_pipeline(config, "kubeflow", settings)
+    for name in ("first.json", "first.yaml"):
+        compiling.write(kubeflow, "kubeflow", tmp_path / name)
+        compiling.write(again, "kubeflow", tmp_path / name.replace("first", "second"))
+        second = tmp_path / name.replace("first", "second")
+        assert (tmp_path / name).read_bytes() == second.read_bytes()
+
+
+def test_each_target_gets_the_document_that_it_takes(
+    kubeflow: compiling.Compiled, vertex: compiling.Compiled, tmp_path: Path
+) -> None:
+    for suffix in (".json", ".yaml"):
+        path = tmp_path / f"spec{suffix}"
+        compiling.write(kubeflow, "kubeflow", path)
+        assert validate.parse(yaml.safe_load(path.read_text())).pipeline_info.name == (
+            "pocketrec-sample"
+        )
+    compiling.write(vertex, "vertex", tmp_path / "job.json")
+    job = validate.parse_job(json.loads((tmp_path / "job.json").read_text()))
+    assert job.display_name == "pocketrec-sample"
+    compiling.write(vertex, "vertex", tmp_path / "spec.yml")
+    validate.parse(yaml.safe_load((tmp_path / "spec.yml").read_text()))
+
+
+def _unknown_field(spec: dict[str, Any]) -> None:
+    spec["pipelineInfo"]["title"] = "x"
+
+
+def _no_name(spec: dict[str, Any]) -> None:
+    del spec["pipelineInfo"]["name"]
+
+
+def _no_such_component(spec: dict[str, Any]) -> None:
+    spec["root"]["dag"]["tasks"]["trainer"]["componentRef"]["name"] = "coach"
+
+
+def _no_such_upstream(spec: dict[str, Any]) -> None:
+    spec["root"]["dag"]["tasks"]["trainer"]["dependentTasks"].append("coach")
+
+
+def _no_such_output(spec: dict[str, Any]) -> None:
+    inputs = spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["artifacts"]
+    inputs["examples"]["taskOutputArtifact"]["outputArtifactKey"] = "windows"
+
+
+def _wrong_type(spec: dict[str, Any]) -> None:
+    inputs = spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["artifacts"]
+    inputs["examples"]["taskOutputArtifact"]["outputArtifactKey"] = "transform_graph"
+
+
+def _missing_parameter(spec: dict[str, Any]) -> None:
+    del spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["parameters"]["run_fn"]
+
+
+def _no_executor(spec: dict[str, Any]) -> None:
+    del spec["deploymentSpec"]["executors"]["trainer_executor"]
+
+
+def _no_image(spec: dict[str, Any]) -> None:
+    del spec["deploymentSpec"]["executors"]["trainer_executor"]["container"]["image"]
+
+
+def _circle(spec: dict[str, Any]) -> None:
+    spec["root"]["dag"]["tasks"]["transform"]["dependentTasks"].append("trainer")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_unknown_field, "title"),
+        (_no_name, "name"),
+        (_no_such_component, "coach"),
+        (_no_such_upstream, "tasks.trainer: depends on 'coach'"),
+        (_no_such_output, "tasks.trainer.examples: 'transform' has no output 'windows'"),
+        (_wrong_type, "(?s)tasks.trainer.examples: needs.*tfx.Examples.*tfx.TransformGraph"),
+        (_missing_parameter, "tasks.trainer: leaves out the parameter 'run_fn'"),
+        (_no_executor, "trainer_executor"),
+        (_no_image, "trainer_executor: has no image"),
+        (_circle, "circle:.*trainer"),
+    ],
+)
+def test_a_damaged_spec_is_refused(
+    vertex: compiling.Compiled, damage: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    spec = copy.deepcopy(vertex.spec)
+    validate.parse(spec)
+    damage(spec)
+    with pytest.raises(validate.InvalidSpecError, match=message):
+        validate.parse(spec)
+
+
+def test_the_command_writes_the_spec_and_says_where_it_will_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    output = tmp_path / "deep" / "pipeline.yaml"
+    options = ["--set", "model.encoder.name=cnn", "--dataset", "ml-1m", "--image", "i:1"]
+    start = ["compile", "--target", "kubeflow", "--output"]
+    args = parser.parse_args([*start, str(output), *options])
+    assert args.handler(args) == 0
+    spec = yaml.safe_load(output.read_text())
+    settings = spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["parameters"]["custom_config"]
+    assert '\\"name\\":\\"cnn\\"' in settings["runtimeValue"]["constant"]
+    said = capsys.readouterr()
+    assert "13 tasks" in said.out
+    assert "s3://mlpipeline/pocketrec/data/ml-1m" in said.out
+    assert "refuses resolver tasks" in said.err
+    args = parser.parse_args([*start, str(tmp_path / "pipeline.txt")])
+    with pytest.raises(ConfigError, match=r"\.yaml, \.yml, \.json"):
+        args.handler(args)
+    occupied = tmp_path / "folder.yaml"
+    occupied.mkdir()
+    args = parser.parse_args([*start, str(occupied)])
+    with pytest.raises(PocketRecError, match="cannot be written"):
+        args.handler(args)
