@@ -1,0 +1,103 @@
+"""`pocketrec registry`."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.main import main
+from pipeline.workspace import Workspace
+from tests.pipeline.cli.registry_place import workspace_with_versions
+
+HEAVY = ("tensorflow", "tfx", "mlflow", "pandas", "apache_beam", "pyarrow")
+LIMIT_SECONDS = 5.0
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return workspace_with_versions(tmp_path, 2)
+
+
+def run(workspace: Workspace, *words: str) -> int:
+    return main(["registry", *words, "--workspace", str(workspace.root)])
+
+
+def test_list_shows_the_newest_first(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(workspace, "list") == 0
+    _, _, newest, oldest = capsys.readouterr().out.splitlines()
+    assert newest.split()[:2] == ["2", "champion"]
+    assert "cnn" in newest
+    assert "0.220000" in newest
+    assert oldest.split()[0] == "1"
+    assert "champion" not in oldest
+
+
+def test_list_as_json(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    run(workspace, "list", "--json")
+    one, two = json.loads(capsys.readouterr().out)
+    assert (one["version"], one["aliases"]) == (1, [])
+    assert (two["version"], two["aliases"]) == (2, ["champion"])
+    assert two["tags"]["encoder"] == "cnn"
+
+
+def test_show_tells_tags_files_and_place(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(workspace, "show") == 0
+    shown = capsys.readouterr().out
+    assert "pocketrec version 2" in shown
+    assert f"{'ab' * 32}  int8.tflite" in shown
+    assert str(workspace.registry / "artifacts" / "2" / "bundle") in shown
+    run(workspace, "show", "1", "--json")
+    assert json.loads(capsys.readouterr().out)["version"] == 1
+
+
+def test_promote_and_rollback_move_the_champion(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(workspace, "promote", "1") == 0
+    assert capsys.readouterr().out == "version 1 is champion; it was version 2\n"
+    run(workspace, "promote", "1")
+    assert capsys.readouterr().out == "version 1 is champion already\n"
+    assert run(workspace, "rollback", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"champion": 2, "previous": 1}
+
+
+def test_an_unknown_version_is_one_message_and_status_2(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(workspace, "promote", "7") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("pocketrec: no version or alias '7'")
+
+
+def test_an_empty_registry_says_how_to_fill_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["registry", "list", "--workspace", str(tmp_path / "none")]) == 2
+    assert "`pocketrec run` registers one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list"], ["show"], ["promote", "1"], ["rollback"]])
+def test_every_action_is_quick_and_light(workspace: Workspace, words: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from pipeline.cli.main import main\n"
+        "status = main(sys.argv[1:])\n"
+        f"print(status, [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    started = time.monotonic()
+    answer = subprocess.run(
+        [sys.executable, "-c", script, "registry", *words, "--workspace", str(workspace.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert time.monotonic() - started < LIMIT_SECONDS
+    assert answer.stdout.splitlines()[-1] == "0 []"
