@@ -102,7 +102,7 @@ def histograms(
         )
         axes.set_title(name, loc="left", fontsize=9)
         axes.locator_params(nbins=3)
-        axes.ticklabel_format(style="plain", axis="x")
+        axes.ticklabel_format(style="plain", useOffset=False, axis="x")
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     return _svg(figure, f"{title}: {', '.join(panels)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 
+_SECONDS_A_YEAR = 365.2425 * 24 * 3600
+
 MISSING = "–"  # noqa: RUF001  an en dash is what a table's empty cell shows
 
 
@@ -51,3 +53,8 @@ def day(unix_seconds: float) -> str:
     except (ValueError, OverflowError, OSError):
         return number(unix_seconds)
     return utc.strftime("%Y-%m-%d")
+
+
+def year(unix_seconds: float) -> float:
+    """Converts a time, seconds since 1970 UTC, to a fractional year."""
+    return 1970 + unix_seconds / _SECONDS_A_YEAR

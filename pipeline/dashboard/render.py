@@ -13,7 +13,7 @@ import yaml
 from modules import features
 from pipeline.dashboard import charts, tables
 from pipeline.dashboard.collect import Dashboard
-from pipeline.dashboard.formats import metric, moment, number, seconds
+from pipeline.dashboard.formats import metric, moment, number, seconds, year
 
 _SECTIONS = (
     ("steps", "Steps"),
@@ -92,11 +92,16 @@ def _headlines(d: Dashboard) -> list[tuple[str, str]]:
 
 def _histograms(d: Dashboard) -> str:
     train = next((s for s in d.data.statistics if s.split == features.SPLIT_TRAIN), None)
-    panels = {
-        feature.name: feature.histogram
-        for feature in (train.features if train else ())
-        if feature.histogram and feature.minimum != feature.maximum
-    }
+    panels = {}
+    for feature in train.features if train else ():
+        if not feature.histogram or feature.minimum == feature.maximum:
+            continue
+        if feature.name == features.TIMESTAMP:
+            panels[f"{feature.name}, year"] = [
+                (year(low), year(high), count) for low, high, count in feature.histogram
+            ]
+        elif feature.name != features.USER_ID:  # an arbitrary number, its distribution says nothing
+            panels[feature.name] = list(feature.histogram)
     return charts.histograms("Values of the training split", panels) if panels else ""
 
 

@@ -14,12 +14,17 @@ from pipeline.dashboard.lineage import PropertyValue, Step
 Rows = list[list[str]]
 
 _TIME_COUNTS = ("timestamp_min", "timestamp_max")
+_FIRST_COUNTS = (
+    *("release_format", "encoding", "ratings_read", "rows_skipped", "ratings_kept"),
+    *("users", "movies", "movies_listed", *_TIME_COUNTS),
+)
 
 
 def counts(values: Mapping[str, PropertyValue]) -> Rows:
-    """Returns one row a count, times with their date."""
+    """Returns one row a count, those of the whole release first, times with their date."""
     rows = []
-    for name, value in values.items():
+    for name in (*(n for n in _FIRST_COUNTS if n in values), *sorted({*values} - {*_FIRST_COUNTS})):
+        value = values[name]
         text = number(value) if isinstance(value, int | float) else str(value)
         if name in _TIME_COUNTS and isinstance(value, int | float):
             text = f"{value} ({day(value)})"
