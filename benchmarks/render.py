@@ -15,8 +15,9 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEADER = """\
 # Benchmarks
 
-Rendered by `.venv/bin/python -m benchmarks.render` from `benchmarks/results/*.json`; do not edit. Two
-virtual cores, shared with other work, unless a table says otherwise: compare figures within a table.
+Rendered by `.venv/bin/python -m benchmarks.render` from `benchmarks/results/*.json`; do not edit.
+Two virtual cores, shared with other work, unless a table says otherwise: compare figures within a
+table.
 """
 
 

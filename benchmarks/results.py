@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ def write_result(name: str, result: Any) -> Path:
     target = RESULTS_DIR / f"{name}.json"
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(partial, target)
+    partial.replace(target)
     return target
 
 

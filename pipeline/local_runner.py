@@ -69,7 +69,6 @@ def _run(config: Config, workspace: Workspace, input_base: Path, started: float)
     failed_step, message = None, ""
     with progress.captured(log_file, ()):
         # Late: half a minute of imports that `--help` and the other commands do without.
-        from absl import logging as absl_logging
         from tfx import v1 as tfx
         from tfx.dsl.compiler import compiler
         from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
@@ -99,7 +98,6 @@ def _run(config: Config, workspace: Workspace, input_base: Path, started: float)
         runtime_parameter_utils.substitute_runtime_parameter(
             runnable, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
         )
-        absl_logging.set_verbosity(absl_logging.INFO)
     node_ids = [node.pipeline_node.node_info.id for node in runnable.nodes]
     with progress.captured(log_file, node_ids) as steps:
         try:

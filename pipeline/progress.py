@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from absl import logging as absl_logging
+
 LOG_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
@@ -78,6 +80,7 @@ def captured(log_file: Path, node_ids: Sequence[str]) -> Iterator[StepLines]:
     log_file.parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    verbosity = absl_logging.get_verbosity()
     steps = StepLines(node_ids, sys.stdout)
     sys.stderr.flush()
     screen_error = os.dup(2)
@@ -89,6 +92,7 @@ def captured(log_file: Path, node_ids: Sequence[str]) -> Iterator[StepLines]:
         root.handlers[:] = [to_file, steps]
         root.setLevel(logging.INFO)
         logging.captureWarnings(True)
+        absl_logging.set_verbosity(absl_logging.INFO)
         try:
             with warnings.catch_warnings():
                 yield steps
@@ -96,6 +100,7 @@ def captured(log_file: Path, node_ids: Sequence[str]) -> Iterator[StepLines]:
             logging.captureWarnings(False)
             root.handlers[:] = handlers
             root.setLevel(level)
+            absl_logging.set_verbosity(verbosity)
             sys.stderr.flush()
             os.dup2(screen_error, 2)
             os.close(screen_error)

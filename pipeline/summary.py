@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ class Summary:
         steps: How many steps ran.
         seconds: Wall time of the run.
         run_id: ML Metadata's name of the run.
+        popular_title: The catalogue's most watched movie; empty if nothing was pushed.
         workspace: The workspace's folder.
     """
 
@@ -48,6 +48,7 @@ class Summary:
     steps: int
     seconds: float
     run_id: str
+    popular_title: str
     workspace: str
 
     @property
@@ -70,7 +71,7 @@ def write_record(workspace: Workspace, config: Config, outcome: RunOutcome) -> P
     }
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, target)
+    partial.replace(target)
     return target
 
 
@@ -84,7 +85,8 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
     from modules.evaluation.results import OVERALL, load_metrics
 
     run = Lineage(workspace.metadata_db).read(outcome.run_id)
-    pushed = _artifact(run, "registry_pusher", "pushed_model").properties
+    pushed_model = _artifact(run, "registry_pusher", "pushed_model")
+    pushed = pushed_model.properties
     report = json.loads(
         (_artifact(run, "tflite_converter", "model").path / "conversion.json").read_text("utf-8")
     )
@@ -102,6 +104,7 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
         steps=len(run.steps),
         seconds=outcome.seconds,
         run_id=outcome.run_id,
+        popular_title=_popular_title(pushed_model.path) if is_pushed else "",
         workspace=str(workspace.root),
     )
 
@@ -111,6 +114,12 @@ def _artifact(run: Run, node_id: str, key: str) -> Any:
     if artifact is None:
         raise PocketRecError(f"run {run.run_id}: step {node_id} left no {key}; see its log")
     return artifact
+
+
+def _popular_title(pushed_model: Path) -> str:
+    """Returns the first title of the bundle's catalogue, which is sorted by training events."""
+    catalogue = json.loads((pushed_model / "bundle" / "catalogue.json").read_text("utf-8"))
+    return str(catalogue[0]["title"])
 
 
 def render(summary: Summary) -> str:
@@ -149,7 +158,7 @@ def _next_commands(summary: Summary) -> list[str]:
     if not summary.registered:
         return [f"{base} dashboard{option}"]
     return [
-        f'{base} recommend champion "Movie Title (1995)"{option}',
+        f'{base} recommend champion "{summary.popular_title}"{option}',
         f"{base} evaluate champion --data {summary.dataset}{option}",
         f"{base} registry list{option}",
         f"{base} dashboard{option}",

@@ -19,6 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pocketrec",
         description="Recommendation on the device: MovieLens in, a gated quantized model out.",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in (run, data, registry, recommend, evaluate, dashboard, compile_command):
