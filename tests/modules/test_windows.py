@@ -238,7 +238,7 @@ def histories(draw: st.DrawFn) -> dict[int, tuple[Event, ...]]:
     """Several users' whole timelines; a user watches a movie once, one second after the other."""
 
     def one_user() -> tuple[Event, ...]:
-        size = draw(st.integers(3, 14))
+        size = draw(st.integers(0, 14))
         movies = draw(st.permutations(range(1, 15)))[:size]
         return tuple(
             Event(
