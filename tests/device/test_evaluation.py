@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pocketrec_device import Bundle, HistoryError, Recommender
 from pocketrec_device.evaluation import (
     MISS,
+    Int64s,
     _rank,
     leave_last_out,
     mean_interval,
@@ -91,7 +92,7 @@ def recommender(toy_bundle: Path) -> Recommender:
     return Recommender(Bundle.load(toy_bundle), "float32")
 
 
-def timelines(*users: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def timelines(*users: list[int]) -> tuple[Int64s, Int64s]:
     """Offsets and raw ids of timelines in the model's numbers, 0 = unknown to it."""
     raw = [toy.raw_id(number) if number else 999_999 for user in users for number in user]
     return np.cumsum([0, *map(len, users)]), np.asarray(raw, np.int64)

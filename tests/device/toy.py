@@ -60,10 +60,8 @@ def models() -> dict[str, bytes]:
     table = np.zeros((MOVIES + 1, MOVIES + 1), np.float32)
     table[1:, 1:] = -steps
 
-    class Successor(tf.Module):  # type: ignore[misc]
-        @tf.function(  # type: ignore[misc]
-            input_signature=[tf.TensorSpec([None, LENGTH], tf.int32, "context_movie_id")]
-        )
+    class Successor(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, LENGTH], tf.int32, "context_movie_id")])
         def recommend(self, context_movie_id: "tf.Tensor") -> "dict[str, tf.Tensor]":
             known = tf.cast(context_movie_id > 0, tf.int32)
             place = tf.argmax(known * tf.range(1, LENGTH + 1), axis=1, output_type=tf.int32)

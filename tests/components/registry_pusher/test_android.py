@@ -82,10 +82,10 @@ class App:
         for number, confidence in zip(ids.tolist(), confidences.tolist(), strict=True):
             if len(results) >= self.config["topK"]:
                 break
-            item = self.candidates.get(number)
-            if item is None or item in selected:
+            candidate = self.candidates.get(number)
+            if candidate is None or candidate in selected:
                 continue
-            results.append((number, item["title"], confidence))
+            results.append((number, candidate["title"], confidence))
         return results
 
     def _validate(self) -> bool:
