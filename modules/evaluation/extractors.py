@@ -111,7 +111,7 @@ def to_ragged(values: Any) -> Ragged:
     """Converts a batch of variable-length lists, in any form that TFMA gives it, to rows.
 
     Args:
-        values: TFMA's `VarLenSparseTensorValue` or `RaggedTensorValue`, or a dense [batch, length]
+        values: TFMA's `VarLenTensorValue` or `RaggedTensorValue`, or a dense [batch, length]
             array, which TFMA makes where all lists of a batch are equally long.
     """
     if hasattr(values, "nested_row_splits"):

@@ -45,7 +45,9 @@ class TopKModel:
         if sorted(signature["outputs"]) != outputs:
             raise ValueError(f"{name}: needs outputs {outputs}, has {signature['outputs']}")
         self._runner = self._interpreter.get_signature_runner(SIGNATURE)
-        self._dtype = self._runner.get_input_details()[features.CONTEXT_MOVIE_ID]["dtype"]
+        details = self._runner.get_input_details()[features.CONTEXT_MOVIE_ID]
+        self._dtype = details["dtype"]
+        self._history_length = int(details["shape_signature"][-1])
 
     def predict(self, context: IntArray) -> tuple[IntArray, FloatArray]:
         """Recommends for a batch of histories.
@@ -59,6 +61,12 @@ class TopKModel:
         Raises:
             ValueError: The model does not take this history or fails on it.
         """
+        # LiteRT would take any length, and answer from whatever its operations make of it.
+        if context.ndim != 2 or context.shape[1] != self._history_length:
+            raise ValueError(
+                f"{self._name}: takes histories of shape [batch, {self._history_length}], got "
+                f"{list(context.shape)}"
+            )
         ids: list[npt.NDArray[np.int64]] = []
         scores: list[npt.NDArray[np.float32]] = []
         for start in range(0, len(context), BATCH):

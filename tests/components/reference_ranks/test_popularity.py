@@ -81,7 +81,7 @@ def test_recent_popularity_keeps_the_last_known_days_after_the_end_of_training()
     assert ranks.tolist() == [1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_ranks_agree_with_counting_anew(data: st.DataObject) -> None:
     movies = 6

@@ -103,7 +103,7 @@ def test_windows_of_another_run_are_refused(wrong: Windows) -> None:
         locator.events(wrong)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_replay_agrees_with_walking_through_the_timelines(data: st.DataObject) -> None:
     event = st.tuples(st.integers(1, 8), st.sampled_from([1.0, 3.0, 5.0]))

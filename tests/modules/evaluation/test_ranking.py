@@ -93,7 +93,7 @@ def test_rows_of_a_batch_do_not_mix() -> None:
     assert ranks.tolist() == [1, 2, 1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_rank_agrees_with_a_full_ranking(data: st.DataObject) -> None:
     movies, k = 12, 6
