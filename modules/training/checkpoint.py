@@ -87,7 +87,7 @@ class CheckpointStore:
                 progress = Progress(**json.loads(str(stored[_PROGRESS])))
                 names = sorted(name for name in stored.files if name != _PROGRESS)
                 return progress, [stored[name] for name in names]
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{path}: damaged checkpoint ({error}); delete {self.folder} to train from the "
                 "start"

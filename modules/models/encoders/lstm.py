@@ -40,7 +40,7 @@ class LstmEncoder(Encoder):
         present = tf.transpose(known, [1, 0, 2])
         start = tf.zeros_like(driven[0][:, : self._units])
         states, _ = tf.scan(
-            lambda carried, event: self._step(event[0], *carried, event[1]),
+            lambda carried, event: self._step(event[0], carried[0], carried[1], event[1]),
             (driven, present),
             initializer=(start, start),
         )

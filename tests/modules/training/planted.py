@@ -1,0 +1,77 @@
+"""Tiny windows with a rule that can be learned: after movie m comes m + 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from modules.models.recommender import Recommender
+from modules.training.checkpoint import CheckpointStore
+from modules.training.fit import fit
+from modules.training.input import Windows
+from modules.training.report import Reporter
+from pipeline.config.model import CnnConfig, EncoderConfig, ModelConfig
+from pipeline.config.training import TrainingConfig
+
+HISTORY = 6
+MOVIES = 20
+
+
+def planted_windows(count: int, *, held_out: bool = False) -> Windows:
+    """`count` runs of consecutive movies; held-out windows have one target, at the end."""
+    starts = np.random.default_rng(int(held_out)).integers(0, MOVIES, count)
+    runs = ((starts[:, None] + np.arange(HISTORY + 1)) % MOVIES + 1).astype(np.int32)
+    context, target = runs[:, :-1].copy(), runs[:, 1:].copy()
+    if not held_out:
+        return Windows(context, target, np.zeros(0, np.int32), np.zeros(count + 1, np.int64))
+    target[:, :-1] = 0
+    return Windows(context, target, context.reshape(-1), np.arange(count + 1) * HISTORY)
+
+
+def training_config(**settings: object) -> TrainingConfig:
+    """Updates that need no compilation, and a checkpoint every third of them."""
+    defaults: dict[str, object] = {
+        "batch_size": 10,
+        "max_epochs": 3,
+        "xla": False,
+        "checkpoint_every": 3,
+        "softmax_chunk": 16,
+        "ema_decay": 0.9,
+        "optimizer": {"learning_rate": 0.02, "warmup_steps": 2, "schedule": "cosine"},
+    }
+    return TrainingConfig.model_validate({**defaults, **settings})
+
+
+def train(
+    folder: Path,
+    config: TrainingConfig,
+    *,
+    encoder: EncoderConfig | None = None,
+    store: CheckpointStore | None = None,
+    seed: int = 1,
+) -> tuple[list[npt.NDArray[np.float32]], list[dict[str, float]]]:
+    """Trains a new model; returns its weights and the history."""
+    keras.utils.set_random_seed(seed)
+    model_config = ModelConfig(encoder=encoder or CnnConfig(layers=1, kernel=2), dim=8)
+    model = Recommender(model_config, history_length=HISTORY, movies=MOVIES)
+    history = fit(
+        model,
+        planted_windows(75),
+        planted_windows(30, held_out=True),
+        config,
+        seed=seed,
+        store=store or CheckpointStore(folder / "checkpoints", "run"),
+        reporter=Reporter(folder / "logs", config.max_epochs),
+    )
+    return [weight.numpy() for weight in model.trainable_variables], history
+
+
+if __name__ == "__main__":
+    import sys
+
+    where = Path(sys.argv[1])
+    trained, _ = train(where, training_config(max_epochs=int(sys.argv[2])))
+    np.savez(where / "weights.npz", *trained)

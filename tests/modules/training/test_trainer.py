@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+
+from modules import trainer
+from modules.vocabulary import KEY_BASE
+from pipeline.config.delivery import ConversionConfig
+from pipeline.config.history import HistoryConfig
+from pipeline.config.model import BowConfig, CnnConfig, ModelConfig
+from pipeline.errors import ConfigError
+from tests.modules.training.planted import HISTORY, MOVIES, planted_windows, training_config
+
+
+def write_split(folder: Path, count: int, *, held_out: bool) -> None:
+    """Writes planted windows as Transform does."""
+    folder.mkdir(parents=True)
+    windows = planted_windows(count, held_out=held_out)
+    path = str(folder / "transformed_examples-00000-of-00001.gz")
+    with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions("GZIP")) as writer:
+        for user, (context, target) in enumerate(zip(windows.context, windows.target, strict=True)):
+            lists = {
+                "context_movie_id": context,
+                "target_movie_id": target,
+                "user_id": [user],
+                "history_length": [HISTORY],
+                "seen_movie_id": context if held_out else [],
+            }
+            feature = {
+                name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+                for name, values in lists.items()
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> SimpleNamespace:
+    """What TFX's Trainer hands over: examples, a transform graph, settings as JSON."""
+    write_split(tmp_path / "examples/Split-train", 75, held_out=False)
+    write_split(tmp_path / "examples/Split-eval", 30, held_out=True)
+    spec = {
+        "context_movie_id": tf.io.FixedLenFeature([HISTORY], tf.int64),
+        "target_movie_id": tf.io.FixedLenFeature([HISTORY], tf.int64),
+        "user_id": tf.io.FixedLenFeature([1], tf.int64),
+        "history_length": tf.io.FixedLenFeature([1], tf.int64),
+        "seen_movie_id": tf.io.VarLenFeature(tf.int64),
+    }
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    graph = tmp_path / "graph"
+    metadata_io.write_metadata(metadata, str(graph / "transformed_metadata"))
+    assets = graph / "transform_fn/assets"
+    assets.mkdir(parents=True)
+    lines = [f"{MOVIES - index} {KEY_BASE - 100 - index}\n" for index in range(MOVIES)]
+    (assets / "movie_vocabulary").write_text("".join(lines))
+    model = ModelConfig(encoder=CnnConfig(layers=1, kernel=2), dim=8)
+    return SimpleNamespace(
+        train_files=[str(tmp_path / "examples/Split-train/*")],
+        eval_files=[str(tmp_path / "examples/Split-eval/*")],
+        transform_graph_path=str(graph),
+        serving_model_dir=str(tmp_path / "model/Format-Serving"),
+        model_run_dir=str(tmp_path / "run"),
+        custom_config={
+            "model": model.model_dump_json(),
+            "training": training_config(max_epochs=20, patience=20).model_dump_json(),
+            "history": HistoryConfig(length=HISTORY, stride=HISTORY).model_dump_json(),
+            "conversion": ConversionConfig(top_k=10).model_dump_json(),
+            "seed": 1,
+            "checkpoint_root": str(tmp_path / "checkpoints"),
+            "source_hash": "0",
+        },
+    )
+
+
+def test_trains_exports_and_cleans_up(arguments: SimpleNamespace, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    trainer.run_fn(arguments)
+    served = tf.saved_model.load(arguments.serving_model_dir).signatures["serving_default"]
+    answer = served(context_movie_id=tf.constant([[3, 4, 5, 6, 7, 8]], tf.int32))
+    assert answer["top_prediction_ids"].shape == (1, 10)
+    assert 9 in answer["top_prediction_ids"].numpy()[0, :3]
+    history = json.loads((tmp_path / "run/history.json").read_text())
+    assert len(history) == 20
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_run_killed_in_the_export_is_not_trained_again(
+    arguments: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("modules.models.serving.export", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run_fn(arguments)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+
+    def trained_again(*_: object, **__: object) -> None:
+        raise AssertionError("made an update")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("modules.training.update.Updater.__call__", trained_again)
+        trainer.run_fn(arguments)
+    assert (tmp_path / "model/Format-Serving/saved_model.pb").exists()
+
+
+def test_a_catalogue_too_small_is_known_before_training(arguments: SimpleNamespace) -> None:
+    arguments.custom_config["conversion"] = ConversionConfig(top_k=15).model_dump_json()
+    with pytest.raises(ConfigError, match="top_k"):
+        trainer.run_fn(arguments)
+    assert not Path(arguments.model_run_dir).exists()
+
+
+def test_the_fingerprint_follows_all_that_shapes_the_weights() -> None:
+    train, held_out = planted_windows(5), planted_windows(3, held_out=True)
+    base: dict[str, Any] = {
+        "model": ModelConfig().model_dump_json(),
+        "training": training_config().model_dump_json(),
+        "history": HistoryConfig().model_dump_json(),
+        "conversion": ConversionConfig().model_dump_json(),
+        "seed": 1,
+        "checkpoint_root": "somewhere",
+        "source_hash": "0",
+    }
+
+    def name(**changes: object) -> str:
+        return trainer.run_fingerprint(
+            {**base, **changes}, train=train, held_out=held_out, movies=MOVIES
+        )
+
+    assert name(checkpoint_root="elsewhere") == name()
+    assert name(conversion=ConversionConfig(top_k=5).model_dump_json()) == name()
+    others = [
+        name(seed=2),
+        name(source_hash="1"),
+        name(model=ModelConfig(encoder=BowConfig()).model_dump_json()),
+        name(training=training_config(batch_size=11).model_dump_json()),
+        name(history=HistoryConfig(length=9, stride=3).model_dump_json()),
+        trainer.run_fingerprint(base, train=held_out, held_out=held_out, movies=MOVIES),
+        trainer.run_fingerprint(base, train=train, held_out=train, movies=MOVIES),
+        trainer.run_fingerprint(base, train=train, held_out=held_out, movies=MOVIES + 1),
+    ]
+    assert len({name(), *others}) == len(others) + 1
+    assert np.char.isalnum(name())
