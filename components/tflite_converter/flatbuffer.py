@@ -35,11 +35,7 @@ def parse(model: bytes) -> Any:
     Raises:
         ValueError: The content is not a TFLite flatbuffer.
     """
-    if model[4:8] != IDENTIFIER:
-        raise ValueError(
-            f"not a .tflite file: {len(model)} bytes, {bytes(model[4:8])!r} where "
-            f"{IDENTIFIER!r} should stand"
-        )
+    _check_identifier(model)
     return schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
 
 
@@ -103,11 +99,14 @@ def read_metadata(model: bytes, name: str) -> bytes | None:
     Raises:
         ValueError: Not a TFLite file.
     """
-    parsed = parse(model)
-    for entry in parsed.metadata or []:
-        if _text(entry.name) == name:
-            data = parsed.buffers[entry.buffer].data
-            return b"" if data is None else bytes(data)
+    _check_identifier(model)
+    # Without unpacking the whole file: runtimes read metadata before anything else.
+    root = schema.Model.GetRootAs(model, 0)
+    for index in range(root.MetadataLength()):
+        entry = root.Metadata(index)
+        if _text(entry.Name()) == name:
+            buffer = root.Buffers(entry.Buffer())
+            return b"" if buffer.DataIsNone() else bytes(buffer.DataAsNumpy())
     return None
 
 
@@ -155,6 +154,14 @@ class _AlignedBuffer:
         schema.BufferAddOffset(builder, self._buffer.offset)
         schema.BufferAddSize(builder, self._buffer.size)
         return schema.BufferEnd(builder)
+
+
+def _check_identifier(model: bytes) -> None:
+    if model[4:8] != IDENTIFIER:
+        raise ValueError(
+            f"not a .tflite file: {len(model)} bytes, {bytes(model[4:8])!r} where "
+            f"{IDENTIFIER!r} should stand"
+        )
 
 
 def _name_by_signature(model: Any) -> None:

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.tflite_converter import flatbuffer
+from modules.evaluation.litert import TopKModel
+from tests.components.tflite_converter import toy
+
+Converted = Callable[[str, str], bytes]
+HISTORIES = np.array([[1, 2, 3, 0, 0, 0], [0, 0, 0, 0, 0, 300], [9, 8, 7, 6, 5, 4]], np.int64)
+
+
+def answers(content: bytes) -> list[Any]:
+    return [values.tolist() for values in TopKModel(content, "toy").predict(HISTORIES)]
+
+
+@pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("encoder", list(toy.ENCODERS))
+def test_a_tied_table_is_stored_once(converted: Converted, encoder: str, variant: str) -> None:
+    size = {"float32": 4, "float16": 2, "int8": 1}[variant]
+    tables = [
+        len(data)
+        for _, data in flatbuffer.constants(converted(encoder, variant))
+        if len(data) >= toy.MOVIES * toy.DIM * size
+    ]
+    assert tables == [(toy.MOVIES + 1) * toy.DIM * size]
+
+
+@pytest.mark.parametrize("encoder", list(toy.ENCODERS))
+def test_inputs_and_outputs_have_the_names_of_the_signature(
+    converted: Converted, encoder: str
+) -> None:
+    interpreter = Interpreter(model_content=converted(encoder, "int8"))
+    assert [entry["name"] for entry in interpreter.get_input_details()] == ["context_movie_id"]
+    assert sorted(entry["name"] for entry in interpreter.get_output_details()) == [
+        "top_prediction_ids",
+        "top_prediction_scores",
+    ]
+
+
+def test_equal_constants_become_one_and_the_answers_stay(converted: Converted) -> None:
+    content = converted("cnn", "int8")
+    parsed = flatbuffer.parse(content)
+    # Undo the sharing: every tensor gets a buffer of its own.
+    for graph in parsed.subgraphs:
+        for tensor in graph.tensors:
+            if parsed.buffers[tensor.buffer].data is not None:
+                parsed.buffers.append(parsed.buffers[tensor.buffer])
+                tensor.buffer = len(parsed.buffers) - 1
+    apart = flatbuffer.serialize(parsed)
+    together = flatbuffer.finish(apart)
+    assert len(apart) > len(together)
+    assert len(together) == len(content)
+    assert answers(apart) == answers(together) == answers(content)
+
+
+def test_constants_lie_at_multiples_of_16(converted: Converted) -> None:
+    content = flatbuffer.embed_metadata(converted("cnn", "float32"), "odd", b"abc")
+    found = 0
+    for _, data in flatbuffer.constants(content):
+        # Small values stand in many places by chance.
+        if len(data) >= 256:
+            assert content.index(data.tobytes()) % 16 == 0
+            found += 1
+    assert found >= 3
+
+
+def test_finishing_twice_changes_nothing(converted: Converted) -> None:
+    content = converted("bow", "float16")
+    assert flatbuffer.finish(content) == content
+
+
+@settings(max_examples=10, deadline=None)
+@given(first=st.binary(min_size=1), second=st.binary(min_size=1, max_size=5000))
+def test_metadata_comes_back_and_is_replaced(
+    converted: Converted, first: bytes, second: bytes
+) -> None:
+    content = converted("bow", "int8")
+    once = flatbuffer.embed_metadata(content, "mine", first)
+    assert flatbuffer.read_metadata(once, "mine") == first
+    both = flatbuffer.embed_metadata(once, "other", second)
+    assert flatbuffer.read_metadata(both, "mine") == first
+    assert flatbuffer.read_metadata(both, "other") == second
+    replaced = flatbuffer.embed_metadata(both, "mine", second)
+    assert flatbuffer.read_metadata(replaced, "mine") == second
+    assert flatbuffer.read_metadata(replaced, "other") == second
+    version = flatbuffer.read_metadata(content, "min_runtime_version")
+    assert version
+    assert flatbuffer.read_metadata(replaced, "min_runtime_version") == version
+
+
+def test_metadata_leaves_the_answers_alone(converted: Converted) -> None:
+    content = converted("lstm", "int8")
+    assert flatbuffer.read_metadata(content, "mine") is None
+    assert answers(flatbuffer.embed_metadata(content, "mine", b"x" * 1001)) == answers(content)
+
+
+def test_replaced_metadata_leaves_nothing_behind(converted: Converted) -> None:
+    content = converted("bow", "int8")
+    large = flatbuffer.embed_metadata(content, "mine", b"x" * 10_000)
+    small = flatbuffer.embed_metadata(large, "mine", b"y" * 10)
+    assert small == flatbuffer.embed_metadata(content, "mine", b"y" * 10)
+
+
+def test_wrong_input_is_refused(converted: Converted) -> None:
+    with pytest.raises(ValueError, match=r"not a \.tflite file: 4 bytes"):
+        flatbuffer.read_metadata(b"junk", "mine")
+    with pytest.raises(ValueError, match="'mine' is empty"):
+        flatbuffer.embed_metadata(converted("bow", "int8"), "mine", b"")
+    parsed = flatbuffer.parse(converted("bow", "int8"))
+    parsed.signatureDefs = None
+    with pytest.raises(ValueError, match="no signature"):
+        flatbuffer.finish(flatbuffer.serialize(parsed))
+
+
+def test_a_corrupted_table_still_loads_and_answers_otherwise(converted: Converted) -> None:
+    content = converted("cnn", "int8")
+    broken = toy.corrupt_table(content)
+    assert len(broken) == len(content)
+    assert answers(broken) != answers(content)

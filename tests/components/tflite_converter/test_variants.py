@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.tflite_converter.convert import ConversionError
+from components.tflite_converter.parity import HeldOut, recall_at_10, top10_overlap
+from components.tflite_converter.variants import convert_variants, saved_model_answers
+from components.tflite_converter.worker import main
+from modules.evaluation.ranking import Ragged
+from modules.models import serving
+from pipeline.config.delivery import ConversionConfig
+from tests.components.tflite_converter import toy
+
+CONFIG = ConversionConfig(top_k=toy.TOP_K)
+Converted = Callable[[str, str], bytes]
+
+
+def held_out(count: int = 64) -> HeldOut:
+    """Random left-padded histories, nothing seen beside them, and the movie 1 as target."""
+    random = np.random.default_rng(4)
+    context = random.integers(2, toy.MOVIES, (count, toy.LENGTH), endpoint=True)
+    context[random.integers(0, 2, count) == 0, :2] = 0
+    seen = [row[row > 0] for row in context]
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in seen])])
+    return HeldOut(
+        context.astype(np.int64),
+        np.ones(count, np.int64),
+        Ragged(np.concatenate(seen).astype(np.int64), offsets.astype(np.int64)),
+        toy.MOVIES,
+    )
+
+
+def copying(folder: Path, files: Mapping[Any, bytes]) -> list[str]:
+    """A child process that has converted already: it copies files by the variant's name."""
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    code = f"import shutil, sys; shutil.copy({str(folder)!r} + '/' + sys.argv[2], sys.argv[3])"
+    return [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize("encoder", list(toy.ENCODERS))
+def test_variants_answer_as_the_saved_model_does(
+    encoder: str, saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    windows = held_out()
+    files = {name: converted(encoder, name) for name in CONFIG.variants}
+    conversion = convert_variants(
+        saved_model(encoder), windows, config=CONFIG, worker=copying(tmp_path, files)
+    )
+    assert list(conversion.variants) == ["float32", "float16", "int8"]
+    assert conversion.windows == 64
+    for name, variant in conversion.variants.items():
+        assert variant.content == files[name]
+        assert variant.sha256 == hashlib.sha256(files[name]).hexdigest()
+    overlap = {name: variant.top10_overlap for name, variant in conversion.variants.items()}
+    assert overlap["float32"] > 0.995
+    assert overlap["float16"] > 0.98
+    assert overlap["int8"] > 0.85
+    assert conversion.variants["float32"].recall_at_10 == conversion.keras_recall_at_10
+
+
+def test_a_broken_table_shows_in_the_overlap(
+    saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    files = {name: converted("cnn", name) for name in CONFIG.variants}
+    files["int8"] = toy.corrupt_table(files["int8"])
+    conversion = convert_variants(
+        saved_model("cnn"), held_out(), config=CONFIG, worker=copying(tmp_path, files)
+    )
+    assert conversion.variants["int8"].top10_overlap < 0.3
+
+
+def test_a_variant_that_is_no_model_is_named(
+    saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    files = {name: converted("bow", name) for name in CONFIG.variants}
+    files["float16"] = b"not a model, but long enough to be read as one" * 8
+    with pytest.raises(ConversionError, match=r"float16.*LiteRT cannot load it"):
+        convert_variants(
+            saved_model("bow"), held_out(), config=CONFIG, worker=copying(tmp_path, files)
+        )
+
+
+def test_a_model_of_another_k_is_refused(
+    saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    files = {name: converted("bow", name) for name in CONFIG.variants}
+    config = ConversionConfig(top_k=toy.TOP_K - 1)
+    with pytest.raises(ConversionError, match=r"answers have the shape \(22, 20\)"):
+        convert_variants(
+            saved_model("bow"), held_out(), config=config, worker=copying(tmp_path, files)
+        )
+
+
+def test_no_windows_is_an_error_before_any_conversion() -> None:
+    none = HeldOut(
+        np.zeros((0, toy.LENGTH), np.int64),
+        np.zeros(0, np.int64),
+        Ragged(np.zeros(0, np.int64), np.zeros(1, np.int64)),
+        toy.MOVIES,
+    )
+    with pytest.raises(ConversionError, match="no eval windows"):
+        convert_variants("nowhere", none, config=CONFIG)
+
+
+def test_saved_model_answers_cover_all_windows_in_order(
+    saved_model: Callable[[str], str],
+) -> None:
+    windows = held_out(300)
+    together = saved_model_answers(saved_model("cnn"), windows)
+    assert together.ids.shape == (300, toy.TOP_K)
+    last = HeldOut(windows.context[-1:], windows.target[-1:], windows.seen, toy.MOVIES)
+    alone = saved_model_answers(saved_model("cnn"), last)
+    np.testing.assert_array_equal(alone.ids[0], together.ids[-1])
+    assert top10_overlap(together, together, windows) == 1.0
+    assert 0 <= recall_at_10(together, windows) < 0.5
+
+
+@pytest.mark.parametrize(("encoder", "dim"), [("cnn", 32), ("cnn", 64), ("bow", 32), ("lstm", 64)])
+def test_int8_is_at_most_30_percent_of_float32(encoder: str, dim: int, tmp_path: Path) -> None:
+    serving.export(
+        toy.recommender(encoder, movies=2000, dim=dim), str(tmp_path / "model"), top_k=100
+    )
+    sizes = {}
+    for variant in ("float32", "int8"):
+        main([str(tmp_path / "model"), variant, str(tmp_path / variant)])
+        sizes[variant] = (tmp_path / variant).stat().st_size
+    assert sizes["int8"] <= 0.30 * sizes["float32"], sizes

@@ -1,0 +1,62 @@
+"""Small models, and ways to break what was made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components.tflite_converter import flatbuffer
+from modules.models import serving
+from modules.models.recommender import Recommender
+from pipeline.config.model import ModelConfig
+
+MOVIES, LENGTH, TOP_K, DIM = 300, 6, 20, 16
+
+ENCODERS: dict[str, dict[str, Any]] = {
+    "bow": {"encoder": {"name": "bow", "hidden": (16,)}},
+    "cnn": {"encoder": {"name": "cnn", "layers": 2}, "scoring": "cosine"},
+    "lstm": {"encoder": {"name": "lstm", "units": 16}},
+}
+
+
+def recommender(encoder: str, *, movies: int = MOVIES, **settings: Any) -> Recommender:
+    """A model of random weights."""
+    keras.utils.set_random_seed(11)
+    config = ModelConfig.model_validate({"dim": DIM, **ENCODERS[encoder], **settings})
+    model = Recommender(config, history_length=LENGTH, movies=movies)
+    random = np.random.default_rng(12)
+    for weights in model.encoder.trainable_variables:
+        weights.assign(weights + random.normal(0, 0.2, weights.shape))
+    return model
+
+
+def export(encoder: str, folder: Path) -> None:
+    """Writes the SavedModel of a toy."""
+    serving.export(recommender(encoder), str(folder), top_k=TOP_K)
+
+
+def corrupt_table(model: bytes, seed: int = 0) -> bytes:
+    """Breaks the largest constant as a wrong scale or a wrong layout would: rows change places.
+
+    Sizes, names, types and the range of values stay what they were: only answers tell.
+
+    Args:
+        model: A `.tflite` file.
+        seed: Of the permutation.
+    """
+    parsed = flatbuffer.parse(model)
+    largest = max(
+        (b for b in parsed.buffers if b.data is not None), key=lambda buffer: len(buffer.data)
+    )
+    rows = next(
+        tensor.shape[0]
+        for graph in parsed.subgraphs
+        for tensor in graph.tensors
+        if parsed.buffers[tensor.buffer] is largest
+    )
+    table = np.asarray(largest.data).reshape(rows, -1)
+    largest.data = table[np.random.default_rng(seed).permutation(rows)].reshape(-1)
+    return flatbuffer.serialize(parsed)
