@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 # matplotlib writes fixed colours. These stand for the page's CSS variables and are exchanged
@@ -34,21 +35,20 @@ def lines(
         x: Positions, shape [points].
         series: Values by name, each of shape [points]; NaN leaves a gap.
     """
-    figure, (axes,) = _figure(1, 1, height=2.8)
-    for (name, values), colour, marker in zip(series.items(), _SERIES, _MARKERS, strict=False):
-        axes.plot(x, values, color=colour, marker=marker, markersize=3, linewidth=1.6, label=name)
-    axes.set_xlabel(x_label)
-    _whole_numbers(axes)
-    axes.set_title(title, loc="left")
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK)
     drawn = {name: [v for v in values if not math.isnan(v)] for name, values in series.items()}
     ends = "; ".join(
         f"{name} from {values[0]:.4g} to {values[-1]:.4g}"
         for name, values in drawn.items()
         if values
     )
-    return _svg(figure, f"{title}: {ends}")
+    with _drawing(1, 1, height=2.8) as (figure, (axes,)):
+        for (name, values), colour, marker in zip(series.items(), _SERIES, _MARKERS, strict=False):
+            axes.plot(x, values, color=colour, marker=marker, markersize=3, label=name)
+        axes.set_xlabel(x_label)
+        axes.locator_params(axis="x", integer=True)
+        axes.set_title(title, loc="left")
+        _legend(figure, series)
+        return _svg(figure, f"{title}: {ends}")
 
 
 def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
@@ -59,24 +59,25 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
         groups: Names of the groups.
         series: Values by name, each of shape [groups].
     """
-    figure, (axes,) = _figure(1, 1, height=0.8 + 0.24 * len(groups) * (len(series) + 0.5))
     thickness = 0.8 / max(len(series), 1)
-    for index, ((name, values), colour) in enumerate(zip(series.items(), _SERIES, strict=False)):
-        centres = [row + (index - (len(series) - 1) / 2) * thickness for row in range(len(groups))]
-        axes.barh(centres, values, height=thickness * 0.9, color=colour, label=name)
-        for centre, value in zip(centres, values, strict=True):
-            if math.isnan(value):
-                continue
-            axes.annotate(
-                f"{value:.4f}", (value, centre), (3, 0), textcoords="offset points", va="center"
-            )
-    axes.set_yticks(range(len(groups)), groups)
-    axes.invert_yaxis()
-    axes.margins(x=0.14)
-    axes.set_title(title, loc="left")
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK, loc="lower right")
-    return _svg(figure, f"{title}: the table beside this chart holds the same numbers")
+    height = 1.0 + 0.2 * len(groups) * (len(series) + 0.5)
+    with _drawing(1, 1, height=height) as (figure, (axes,)):
+        for index, ((name, values), colour) in enumerate(
+            zip(series.items(), _SERIES, strict=False)
+        ):
+            shift = (index - (len(series) - 1) / 2) * thickness
+            centres = [row + shift for row in range(len(groups))]
+            axes.barh(centres, values, height=thickness * 0.9, color=colour, label=name)
+            for centre, value in zip(centres, values, strict=True):
+                if not math.isnan(value):
+                    place = {"xytext": (3, 0), "textcoords": "offset points", "va": "center"}
+                    axes.annotate(f"{value:.4f}", (value, centre), **place)
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(len(groups) - 0.5, -0.5)
+        axes.margins(x=0.14)
+        axes.set_title(title, loc="left")
+        _legend(figure, series)
+        return _svg(figure, f"{title}: the table beside this chart holds the same numbers")
 
 
 def histograms(
@@ -90,32 +91,32 @@ def histograms(
         columns: Panels side by side.
     """
     rows = -(-len(panels) // columns)
-    figure, grid = _figure(rows, columns, height=1.7 * rows)
-    for axes, (name, buckets) in zip(grid, panels.items(), strict=False):
-        lows = [low for low, _, _ in buckets]
-        axes.bar(
-            lows,
-            [count for _, _, count in buckets],
-            width=[high - low for low, high, _ in buckets],
-            align="edge",
-            color=_SERIES[0],
-        )
-        axes.set_title(name, loc="left", fontsize=9)
-        axes.locator_params(nbins=3)
-        axes.ticklabel_format(style="plain", useOffset=False, axis="x")
-    for axes in grid[len(panels) :]:
-        axes.set_axis_off()
-    return _svg(figure, f"{title}: {', '.join(panels)}")
+    with _drawing(rows, columns, height=1.7 * rows) as (figure, grid):
+        for axes, (name, buckets) in zip(grid, panels.items(), strict=False):
+            axes.bar(
+                [low for low, _, _ in buckets],
+                [count for _, _, count in buckets],
+                width=[high - low for low, high, _ in buckets],
+                align="edge",
+                color=_SERIES[0],
+            )
+            axes.set_title(name, loc="left", fontsize=9)
+            axes.locator_params(nbins=3)
+            axes.ticklabel_format(style="plain", useOffset=False, axis="x")
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
+        return _svg(figure, f"{title}: {', '.join(panels)}")
 
 
-def _figure(rows: int, columns: int, height: float) -> tuple[Any, list[Any]]:
+@contextlib.contextmanager
+def _drawing(rows: int, columns: int, height: float) -> Iterator[tuple[Any, list[Any]]]:
+    """Yields a figure and its panels, row by row; the style holds inside the block alone."""
     # Slow to import, and needed only where there is something to draw.
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     settings = {
         "svg.fonttype": "none",
-        "svg.hashsalt": "pocketrec",
         "font.family": "sans-serif",
         "font.size": 9,
         "text.color": _INK,
@@ -129,19 +130,19 @@ def _figure(rows: int, columns: int, height: float) -> tuple[Any, list[Any]]:
         "axes.titlesize": 10,
         "grid.color": _GRID,
         "grid.linewidth": 0.6,
+        "lines.linewidth": 1.6,
         "xtick.color": _INK,
         "ytick.color": _INK,
     }
     with mpl.rc_context(settings):
         figure = Figure(figsize=(_INCH_WIDTH, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
-    return figure, [axes for row in grid for axes in row]
+        yield figure, [axes for row in grid for axes in row]
 
 
-def _whole_numbers(axes: Any) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+def _legend(figure: Any, series: Mapping[str, Sequence[float]]) -> None:
+    if len(series) > 1:
+        figure.legend(frameon=False, loc="outside lower center", ncols=2)
 
 
 def _svg(figure: Any, text: str) -> str:
@@ -149,7 +150,8 @@ def _svg(figure: Any, text: str) -> str:
     import matplotlib as mpl
 
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": text}):
+    # The salt makes the names of clip paths and markers repeatable, and unlike other charts'.
+    with mpl.rc_context({"svg.hashsalt": text}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.dashboard.readers import UnreadableError
+
+_SEGMENTS = ("head", "torso", "tail")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +69,12 @@ def read_evaluation(uri: str) -> Evaluation:
         validation = results.load_validation(uri)
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{uri}: no readable evaluation ({error})") from None
+    ordered = {
+        name: dict(sorted(slices[name].items(), key=lambda item: _reading_order(item[0])))
+        for name in sorted(slices, key=lambda name: (name != results.OVERALL, _reading_order(name)))
+    }
     thresholds = tuple(_threshold(verdict, results.OVERALL) for verdict in validation.verdicts)
-    return Evaluation(slices, thresholds, validation.blessed, validation.problems)
+    return Evaluation(ordered, thresholds, validation.blessed, validation.problems)
 
 
 def _threshold(verdict: Any, overall: str) -> Threshold:
@@ -84,3 +91,14 @@ def _threshold(verdict: Any, overall: str) -> Threshold:
         passed=verdict.passed,
         reason="" if verdict.passed else verdict.reason,
     )
+
+
+def _reading_order(name: str) -> tuple[str, int, str]:
+    """Returns a sort key that takes numbers as numbers, and the popular before the rare."""
+    feature, _, value = name.partition("=")
+    place = _SEGMENTS.index(value) if value in _SEGMENTS else len(_SEGMENTS)
+    return _padded(feature), place, _padded(value)
+
+
+def _padded(text: str) -> str:
+    return re.sub(r"\d+", lambda digits: digits.group().zfill(12), text)

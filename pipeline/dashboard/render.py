@@ -111,7 +111,7 @@ def _training_charts(epochs: Sequence[Mapping[str, float]]) -> list[dict[str, st
     names = dict.fromkeys(name for row in epochs for name in row)
     position = [row.get("epoch", float(i + 1)) for i, row in enumerate(epochs)]
     losses = [name for name in names if "loss" in name]
-    scores = [name for name in names if "recall" in name or "ndcg" in name or "mrr" in name]
+    scores = [name for name in (_RECALL, "ndcg_at_10", "mrr") if name in names]
     drawn = []
     for title, group, caption in (
         ("Loss", losses, "Training loss by epoch."),

@@ -83,7 +83,8 @@ def variants(conversion: Mapping[str, Any]) -> tuple[list[str], Rows]:
     if not isinstance(reports, Mapping):
         return [], []
     flat = {name: dict(_flatten(report)) for name, report in reports.items()}
-    names = list(dict.fromkeys(key for report in flat.values() for key in report))
+    keys = dict.fromkeys(key for report in flat.values() for key in report if key != "file")
+    names = sorted(keys, key=lambda key: key == "sha256")  # the long one last
     reference = flat.get("float32", {}).get("bytes")
     columns = ["Variant", *names]
     if reference:
