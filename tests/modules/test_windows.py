@@ -181,6 +181,7 @@ def test_an_unknown_held_out_target_stays_as_a_miss() -> None:
 
     assert [row[features.CONTEXT_MOVIE_ID] for row in rows] == [[1, 2]]
     assert [row[features.TARGET_MOVIE_ID] for row in rows] == [[0, 0]]
+    assert [row[features.TARGET_RATING] for row in rows] == [[0, 0]]
     assert rows[0][features.TARGET_TIMESTAMP] == [102]
 
 
