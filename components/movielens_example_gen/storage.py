@@ -81,7 +81,9 @@ def upload(folder: str, target: str) -> None:
 
 
 def remove_folder(folder: str) -> None:
-    """Removes a folder and all below it."""
+    """Removes a folder and all below it, if it is there; an object store has no empty folders."""
+    if not exists(folder):
+        return
     if is_remote(folder):
         _gfile().rmtree(folder)
     else:
