@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import logging
 import os
 import re
@@ -84,7 +85,7 @@ def _run(config: Config, workspace: Workspace, input_base: Path, started: float)
             locations=Locations(
                 input_base=str(input_base),
                 pipeline_root=str(workspace.pipeline_root / label),
-                schema_file=str(_schema_file()),
+                schema_file=str(_schema_file(workspace)),
                 checkpoint_root=str(workspace.checkpoints / label),
                 tracking_uri=config.registry.tracking_uri or workspace.tracking_uri,
                 registry_artifacts=str(workspace.registry / "artifacts"),
@@ -119,5 +120,18 @@ def _message(error: BaseException) -> str:
     return str(cause) or type(cause).__name__
 
 
-def _schema_file() -> Path:
-    return Path(__file__).resolve().parent.parent / "schema" / "schema.pbtxt"
+def _schema_file(workspace: Workspace) -> Path:
+    """Returns a copy of the curated schema under a name made of its content.
+
+    The step that imports it knows the path alone: a renewed schema at the same path would be
+    served from the cache.
+    """
+    source = Path(__file__).resolve().parent.parent / "schema" / "schema.pbtxt"
+    content = source.read_bytes()
+    target = workspace.root / "schema" / hashlib.sha256(content).hexdigest()[:16] / source.name
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(".partial")
+        partial.write_bytes(content)
+        partial.replace(target)
+    return target

@@ -84,7 +84,7 @@ def create_pipeline(
         statistics=statistics_gen.outputs["statistics"],
         anomalies=example_validator.outputs["anomalies"],
         schema=schema_importer.outputs["schema"],
-        source_hash=source_hash("components.data_gate"),
+        source_hash=source_hash("components.data_gate", "modules.features"),
     ).with_id("data_gate")
 
     transform = tfx.components.Transform(
@@ -100,7 +100,13 @@ def create_pipeline(
         disable_statistics=True,
         custom_config={
             "history": config.history.model_dump_json(),
-            "source_hash": source_hash("modules.preprocessing", "modules.windows"),
+            "source_hash": source_hash(
+                "modules.preprocessing",
+                "modules.windows",
+                "modules.vocabulary",
+                "modules.features",
+                "pipeline.config.history",
+            ),
         },
     ).with_id("transform")
     # Nothing is learned from data that the gate refused.
