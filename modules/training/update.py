@@ -42,8 +42,8 @@ class Updater:
         self.averages = (
             [tf.Variable(weight.numpy()) for weight in self._weights] if config.ema_decay else []
         )
-        self._shard = tf.function(self._shard_gradients, jit_compile=config.xla)
-        self._update = tf.function(self._apply_batch)
+        self._shard = tf.function(self._shard_gradients, jit_compile=config.xla, autograph=False)
+        self._update = tf.function(self._apply_batch, autograph=False)
 
     def __call__(self, batch: Batch, step: int) -> tuple[float, int]:
         """Makes one update.

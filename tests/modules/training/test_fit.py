@@ -72,9 +72,9 @@ def test_same_seed_same_weights_and_another_seed_others(
     assert np.abs(whole[0][0] - other[0]).max() > 1e-3
 
 
-# 8 updates an epoch, a save every 3 updates and after each epoch: 1 and 5 are in mid-epoch (update
-# 3 and update 12), 3 is between two epochs, 11 is the end of the run.
-@pytest.mark.parametrize("saves", [1, 3, 5, 11])
+# 8 updates an epoch, a save every 3 updates and after each epoch: the third save is between two
+# epochs, the fifth is update 12, in mid-epoch, and the last one is the end of the run.
+@pytest.mark.parametrize("saves", [3, 5, 11])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     tmp_path: Path,
     whole: tuple[list[npt.NDArray[np.float32]], list[dict[str, float]]],
@@ -126,12 +126,11 @@ def test_keeps_the_best_weights_not_the_last(tmp_path: Path) -> None:
     # Good at first, then ruined: after the warm-up the steps are far too large.
     ruin = {"name": "sgd", "learning_rate": 60.0, "warmup_steps": 48, "clip_norm": 1.0}
     config = training_config(max_epochs=6, patience=6, ema_decay=None, optimizer=ruin)
-    _, history = train(tmp_path, config)
+    actual, history = train(tmp_path, config)
     best = max(range(6), key=lambda epoch: history[epoch]["recall_at_10"])
     assert best < 5
     shorter = training_config(max_epochs=best + 1, ema_decay=None, optimizer=ruin)
     expected, _ = train(tmp_path / "short", shorter)
-    actual, _ = train(tmp_path / "again", config)
     assert_same(expected, actual)
 
 
