@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.dashboard.readers import UnreadableError
@@ -61,14 +62,19 @@ def read_evaluation(uri: str) -> Evaluation:
     Raises:
         UnreadableError: It is missing or damaged.
     """
+    if "://" not in uri and not Path(uri).is_dir():
+        raise UnreadableError(f"{uri}: no readable evaluation (there is no such folder)")
     # Late: it imports TensorFlow, which a run that ended before the evaluator does without.
     from modules.evaluation import results
 
     try:
         slices = results.load_metrics(uri)
         validation = results.load_validation(uri)
-    except (OSError, ValueError) as error:
-        raise UnreadableError(f"{uri}: no readable evaluation ({error})") from None
+    except Exception as error:
+        # TFMA asserts that files are there, TensorFlow and protocol buffers have errors of their
+        # own for damaged ones; whichever it is, the rest of the page is worth reading.
+        summary = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UnreadableError(f"{uri}: no readable evaluation ({summary})") from error
     ordered = {
         name: dict(sorted(slices[name].items(), key=lambda item: _reading_order(item[0])))
         for name in sorted(slices, key=lambda name: (name != results.OVERALL, _reading_order(name)))

@@ -116,6 +116,7 @@ def test_the_file_loads_nothing_and_is_accessible(scene: Scene) -> None:
     assert all(target.startswith("#") for target in targets)
     assert {target[1:] for target in targets} <= set(ids)
     assert {f"#{i}" for i in re.findall(r"url\(#([^)]+)\)", source)} <= {f"#{i}" for i in ids}
+    assert "xlink" not in source
     assert source.count("<table") == source.count("<caption")
     charts = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert len(charts) == source.count("<svg") == 4
@@ -161,6 +162,16 @@ def test_a_failed_run_names_the_step_and_the_reason(scene: Scene) -> None:
     assert page.row("trainer")[1] == "not reached"
     assert "NOT PUSHED: the run did not get there." in source
     assert "The model was not evaluated." in source
+
+
+def test_a_step_that_failed_before_it_was_recorded_is_named(scene: Scene) -> None:
+    scene.store.run("run-1")
+    scene.add("run-1", "movielens_example_gen")
+    scene.workspace.runs.mkdir()
+    record = {"failed_step": "transform", "error": "no such schema"}
+    (scene.workspace.runs / "run-1.json").write_text(json.dumps(record))
+    verdict = collected(scene).verdict
+    assert (verdict.headline, verdict.reason) == ("FAILED at transform", "no such schema")
 
 
 def test_a_killed_run_and_an_empty_one_render(scene: Scene) -> None:
