@@ -147,7 +147,9 @@ class Pusher:
         _log.info("deleting run %s, left behind by an interrupted push", run.info.run_id)
         folder = local_path(run.info.artifact_uri)
         if folder is None:
-            get_artifact_repository(run.info.artifact_uri).delete_artifacts()
+            get_artifact_repository(
+                run.info.artifact_uri, tracking_uri=self._tracking_uri
+            ).delete_artifacts()
         elif folder.parent.name == run.info.run_id:
             shutil.rmtree(folder.parent, ignore_errors=True)
         else:

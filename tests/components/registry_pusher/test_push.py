@@ -48,12 +48,14 @@ def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.bundle(tmp_path_factory.mktemp("pushed-too"), metrics=metrics)
 
 
-def push(workspace: Workspace, bundle: Path) -> Pushed:
+def push(workspace: Workspace, bundle: Path, tags: dict[str, str] | None = None) -> Pushed:
     pusher = Pusher(
         tracking_uri=workspace.tracking_uri,
         artifact_root=(workspace.registry / "artifacts").as_uri(),
         model=MODEL,
     )
+    if tags is not None:
+        return pusher.push(bundle, tags=tags, metrics={})
     source = toy.source()
     return pusher.push(bundle, tags=registry_tags(source, bundle), metrics=run_metrics(source))
 
@@ -245,7 +247,8 @@ owner, name, moment, count, workspace, bundle = sys.argv[1:]
 target = owner_of(owner)
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
 setattr(target, name, interrupt(target, name, moment, int(count), kill))
-push(Workspace.at(workspace), Path(bundle))
+# Given tags keep the child from building the model again, which would import TensorFlow.
+push(Workspace.at(workspace), Path(bundle), tags={"recall_at_10": "0.250000"})
 """
 
 

@@ -1,0 +1,104 @@
+"""A push to an MLflow server, which alone sees the files."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.registry_pusher.push import Pusher
+from components.registry_pusher.tags import registry_tags, run_metrics
+from pipeline.registry.registry import open_registry
+from pipeline.workspace import Workspace
+from pocketrec_device import Bundle
+from tests.device import toy
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+MODEL = "pocketrec"
+START_SECONDS = 240
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path / "server"
+    folder.mkdir()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "files")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(f"{uri}/health", process, folder / "log")
+        yield uri
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    pytest.fail(f"the server did not start:\n{log.read_text()[-2000:]}")
+
+
+def push(server: str, bundle: Path) -> int:
+    source = toy.source()
+    pusher = Pusher(tracking_uri=server, artifact_root="", model=MODEL)
+    tags = registry_tags(source, bundle)
+    return pusher.push(bundle, tags=tags, metrics=run_metrics(source)).version
+
+
+def test_a_bundle_goes_to_a_server_and_comes_back(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle = toy.bundle(tmp_path)
+    before = {path.name for path in tmp_path.iterdir()}
+
+    # A push that was cut off leaves a run with some of the files.
+    from mlflow import MlflowClient
+
+    def cut_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_model_version", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            push(server, bundle)
+
+    assert push(server, bundle) == 1
+    assert push(server, bundle) == 1
+    workspace = Workspace.at(tmp_path / "workspace")
+    registry = open_registry(workspace, tracking_uri=server)
+    (version,) = registry.versions()
+    assert version.aliases == ("champion",)
+    path = registry.bundle_path(version)
+    assert path.is_relative_to(workspace.root)
+    Bundle.load(path).verify()
+    files = {p.relative_to(path): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    assert files == {
+        p.relative_to(bundle): p.read_bytes() for p in bundle.rglob("*") if p.is_file()
+    }
+    client = MlflowClient(tracking_uri=server, registry_uri=server)
+    experiment = client.get_experiment_by_name(MODEL)
+    runs = client.search_runs([experiment.experiment_id])
+    assert [run.info.run_id for run in runs] == [version.run_id]
+    kept = list((tmp_path / "server" / "files").rglob("manifest.json"))
+    assert len(kept) == 1
+    assert {path.name for path in tmp_path.iterdir()} == before | {"workspace"}
