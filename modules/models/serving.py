@@ -17,7 +17,12 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from modules.features import CONTEXT_MOVIE_ID, TOP_PREDICTION_IDS, TOP_PREDICTION_SCORES
+from modules.features import (
+    CONTEXT_MOVIE_ID,
+    PADDING_ID,
+    TOP_PREDICTION_IDS,
+    TOP_PREDICTION_SCORES,
+)
 from modules.models.recommender import Recommender
 from pipeline.errors import ConfigError
 
@@ -122,9 +127,7 @@ def align_left(ids: tf.Tensor) -> tf.Tensor:
         int32 [batch, history]; rows that end in a known movie, or hold none, are unchanged.
     """
     length = ids.shape[1]
-    # Arithmetic rather than comparison and selection: each operator costs the interpreter about
-    # as much as the numbers it works on.
-    place = tf.minimum(ids, 1) * tf.range(1, length + 1)
+    place = tf.cast(ids != PADDING_ID, tf.int32) * tf.range(1, length + 1)
     end = tf.reduce_max(place, axis=1, keepdims=True)
     twice = tf.concat([ids, ids], axis=1)
     return tf.gather(twice, end + tf.range(length), batch_dims=1)
@@ -144,8 +147,8 @@ def exclude(scores: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
     cells = tf.shape(ids)[0] * columns
     starts = tf.reshape(tf.range(0, cells, columns), [-1, 1])
     # One column more than the history: padding is pushed down also where a history has none.
-    places = tf.reshape(tf.pad(ids, [[0, 0], [0, 1]]) + starts, [-1])
+    places = tf.reshape(tf.pad(ids, [[0, 0], [0, 1]]) + starts, [-1, 1])
     # As many values as there are places, without asking for their number: places are positive.
-    pushes = tf.minimum(tf.cast(places, tf.float32), EXCLUDED)
-    mask = tf.scatter_nd(places[:, None], pushes, [cells])
+    pushes = tf.reshape(tf.minimum(tf.cast(places, tf.float32), EXCLUDED), [-1])
+    mask = tf.scatter_nd(places, pushes, [cells])
     return scores + tf.reshape(mask, [-1, columns])
