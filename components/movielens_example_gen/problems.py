@@ -20,7 +20,10 @@ REASONS = {
     RATING: "the rating is not one of 0.5, 1, 1.5, ... 5 stars",
     MOVIE: "the movie is not in the release's list of movies",
     TIME: "the time is before 1970",
-    TRUNCATED: "the file ends in the middle of this row",
+    TRUNCATED: (
+        "the file ends in the middle of this row: it has no line ending, and fewer fields or a "
+        "shorter time than the row before"
+    ),
     DUPLICATE: "this user rated this movie in an earlier row",
 }
 """Every reason for which a row counts as malformed."""

@@ -1,45 +1,26 @@
 """Ratings files, read in byte ranges: each range by itself, in any order, by any worker.
 
-A range owns the lines that start in it. Arrow parses a whole range at once; only where it meets a
-row that it cannot read are the range's lines looked at one by one, so that the rows left are kept
-and the bad ones named.
+A range owns the lines that start in it.
 """
 
 from __future__ import annotations
 
-import csv
+import collections
 import dataclasses
-import functools
-import io
-import re
 from collections.abc import Iterator
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow
-import pyarrow.csv
 
-from components.movielens_example_gen import problems, storage
+from components.movielens_example_gen import problems, rows, storage
 from components.movielens_example_gen.columns import HALF_STARS, Ints, Ratings
-from components.movielens_example_gen.formats import RATING_FIELDS, Release
+from components.movielens_example_gen.formats import Release
 from components.movielens_example_gen.problems import Problem, Report
 
 BLOCK_BYTES = 16 << 20
 """Bytes of a range: some hundred thousand rows, so that the work on a range outweighs its cost."""
 
-# Arrow takes separators of one byte: `::` becomes the ASCII unit separator, which no number holds.
-_UNIT_SEPARATOR = "\x1f"
-
-# No narrower than what Arrow reads: a row that these turn down is never shown to it.
-_INTEGER = rb"-?(?:\d{1,19}|0[xX][0-9a-fA-F]{1,16})"
-_DECIMAL = rb"-?(?:\d{1,19}(?:\.\d{0,19})?|\.\d{1,19})(?:[eE][+-]?\d{1,3})?"
-_TYPES = {
-    "user": pyarrow.int64(),
-    "movie": pyarrow.int64(),
-    "rating": pyarrow.float64(),
-    "timestamp": pyarrow.int64(),
-}
+_LONGEST_LINE = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,51 +60,23 @@ def read_block(
     """
     first, data = _read_lines(release, start, end)
     found: list[Problem] = []
-    counts: dict[str, int] = {}
     data = _take_truncated(release, first, data, found)
-    columns, starts = _parse(release, first, data, found)
-    user, movie, rating, timestamp = columns
-    half = rating * 2
-    with np.errstate(invalid="ignore"):
-        # Arrow takes "nan" and "inf" for numbers.
-        finite = np.isfinite(rating)
-        on_scale = (half >= 1) & (half <= HALF_STARS) & (half == np.rint(half))
-    index = np.searchsorted(movie_ids, movie)
-    known = np.take(movie_ids, index, mode="clip") == movie
-    good = on_scale & known & (timestamp >= 0)
-    for problem in found:
-        counts[problem.reason] = counts.get(problem.reason, 0) + 1
-    if not good.all():
-        starts = _line_starts(data) if starts is None else starts
-        left = ~good
-        for reason, ok in (
-            (problems.NUMBER, finite),
-            (problems.RATING, on_scale),
-            (problems.MOVIE, known),
-            (problems.TIME, timestamp >= 0),
-        ):
-            rows = np.flatnonzero(left & ~ok)
-            left &= ok
-            if len(rows):
-                counts[reason] = counts.get(reason, 0) + len(rows)
-                at = int(starts[rows[0]])
-                end_of_line = data.index(b"\n", at)
-                found.append(Problem.at(first + at, reason, data[at:end_of_line]))
+    columns, starts = rows.parse(release, first, data, found)
+    read = len(columns[0]) + len(found)
+    counts = collections.Counter(problem.reason for problem in found)
+    ratings, good, broken = _apply_rules(columns, movie_ids)
+    if starts is None:
+        # Finding the lines costs as much as all else, so only where someone asks for them.
+        starts = rows.line_starts(data if broken or with_offsets else b"")
+    for reason, numbers in broken.items():
+        counts[reason] += len(numbers)
+        at = int(starts[numbers[0]])
+        found.append(Problem.at(first + at, reason, data[at : data.index(b"\n", at)]))
     firsts: dict[str, Problem] = {}
     for problem in found:
         firsts[problem.reason] = min(firsts.get(problem.reason, problem), problem)
-    ratings = Ratings(
-        user, index.astype(np.int32), np.where(good, half, 0).astype(np.uint8), timestamp
-    )
-    offsets = None
-    if with_offsets:
-        offsets = first + (_line_starts(data) if starts is None else starts)[good]
-    malformed = sum(counts.values()) - int((~good).sum())
-    return Block(
-        ratings if good.all() else ratings.take(good),
-        Report(len(user) + malformed, counts, firsts),
-        offsets,
-    )
+    offsets = first + starts[good] if with_offsets else None
+    return Block(ratings, Report(read, dict(counts), firsts), offsets)
 
 
 def read_blocks(
@@ -168,117 +121,53 @@ def _take_truncated(release: Release, first: int, data: bytes, found: list[Probl
     if not tail.strip():
         return data[:cut]
     separator = release.separator.encode()
-    before = data[:cut].rstrip().rsplit(b"\n", 1)[-1]
+    before = _line_before(release, first + cut)
     shorter = bool(before) and len(tail.rsplit(separator, 1)[-1].strip()) < len(
         before.rsplit(separator, 1)[-1].strip()
     )
     cut_in_time = release.columns[-1] == "timestamp" and shorter
-    if cut_in_time or not _row_pattern(release.columns, separator).fullmatch(tail.rstrip(b"\r")):
+    if cut_in_time or not rows.row_pattern(release.columns, separator).fullmatch(
+        tail.rstrip(b"\r")
+    ):
         found.append(Problem.at(first + cut, problems.TRUNCATED, tail))
         return data[:cut]
     return data + b"\n"
 
 
-_Columns = tuple[Ints, Ints, npt.NDArray[np.float64], Ints]
+def _line_before(release: Release, offset: int) -> bytes:
+    """The last line before an offset that is not blank; it may be in another range."""
+    start = max(release.header, offset - _LONGEST_LINE)
+    with storage.open_binary(release.ratings) as file:
+        file.seek(start)
+        return file.read(offset - start).rstrip().rsplit(b"\n", 1)[-1]
 
 
-def _parse(
-    release: Release, first: int, data: bytes, found: list[Problem]
-) -> tuple[_Columns, Ints | None]:
-    """Parses lines; what cannot be read goes to `found`.
+def _apply_rules(
+    columns: rows.Columns, movie_ids: Ints
+) -> tuple[Ratings, npt.NDArray[np.bool_], dict[str, Ints]]:
+    """Checks values against what a release may hold.
 
     Returns:
-        The columns of the rows that can be read, and where these start in `data`; None if all
-        lines that are not blank can be read.
+        The rows that keep the rules, which these are, `[rows]`, and the others' numbers by the
+        first rule that they break.
     """
-    try:
-        return _arrow(release, data), None
-    except pyarrow.ArrowInvalid:
-        pass
-    separator = release.separator.encode()
-    pattern = _row_pattern(release.columns, separator)
-    lines: list[bytes] = []
-    starts: list[int] = []
-    at = 0
-    for line in data.split(b"\n"):
-        if pattern.fullmatch(line.rstrip(b"\r")):
-            lines.append(line)
-            starts.append(at)
-        elif line.strip():
-            found.append(Problem.at(first + at, _why(release, line), line))
-        at += len(line) + 1
-    good = _readable(release, lines)
-    for row in np.flatnonzero(~good):
-        found.append(Problem.at(first + starts[row], problems.NUMBER, lines[row]))
-    kept = b"".join(line + b"\n" for line, ok in zip(lines, good, strict=True) if ok)
-    return _arrow(release, kept), np.array(starts, np.int64)[good]
-
-
-def _arrow(release: Release, data: bytes) -> _Columns:
-    if not data.strip():
-        none = np.zeros(0, np.int64)
-        return none, none, np.zeros(0), none
-    delimiter = release.separator
-    if len(delimiter) > 1:
-        data = data.replace(delimiter.encode(), _UNIT_SEPARATOR.encode())
-        delimiter = _UNIT_SEPARATOR
-    table = pyarrow.csv.read_csv(
-        pyarrow.BufferReader(data),
-        read_options=pyarrow.csv.ReadOptions(column_names=list(release.columns)),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter, quote_char='"' if release.format == "csv" else False
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=_TYPES, include_columns=list(RATING_FIELDS), null_values=[]
-        ),
-    )
-    return cast(_Columns, tuple(table.column(name).to_numpy() for name in RATING_FIELDS))
-
-
-def _readable(release: Release, lines: list[bytes]) -> npt.NDArray[np.bool_]:
-    """Which lines Arrow can read, found by halving: numbers that look right but do not fit."""
-    if not lines:
-        return np.zeros(0, np.bool_)
-    try:
-        _arrow(release, b"\n".join(lines) + b"\n")
-    except pyarrow.ArrowInvalid:
-        if len(lines) == 1:
-            return np.zeros(1, np.bool_)
-        half = len(lines) // 2
-        return np.concatenate([_readable(release, lines[:half]), _readable(release, lines[half:])])
-    return np.ones(len(lines), np.bool_)
-
-
-@functools.cache
-def _row_pattern(columns: tuple[str, ...], separator: bytes) -> re.Pattern[bytes]:
-    """A whole row: numbers where numbers belong, anything in the columns that are not read."""
-    blanks = rb" *" if separator == b"\t" else rb"[ \t]*"
-    parts = []
-    for column in columns:
-        if column in RATING_FIELDS:
-            number = blanks + (_DECIMAL if column == "rating" else _INTEGER) + blanks
-            parts.append(rb'(?:%b|"%b")' % (number, number) if separator == b"," else number)
-        else:
-            parts.append(rb'(?:"(?:[^"]|"")*"|[^",]*)')
-    return re.compile(re.escape(separator).join(parts))
-
-
-def _why(release: Release, line: bytes) -> str:
-    if release.format == "csv":
-        text = line.decode("utf-8", errors="replace").rstrip("\r")
-        fields = len(next(csv.reader(io.StringIO(text, newline="")), []))
-    else:
-        fields = line.count(release.separator.encode()) + 1
-    return problems.NUMBER if fields == len(release.columns) else problems.FIELDS
-
-
-def _line_starts(data: bytes) -> Ints:
-    """Where the lines that are not blank start, `[rows]`."""
-    if not data:
-        return np.zeros(0, np.int64)
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
-    lengths = ends - starts
-    first = np.frombuffer(data, np.uint8)[starts]
-    blank = (lengths == 0) | ((lengths == 1) & (first == ord("\r")))
-    return cast(Ints, starts[~blank])
+    user, movie, rating, timestamp = columns
+    # Arrow takes "nan" and "inf" for numbers.
+    finite = np.isfinite(rating)
+    half = np.where(finite, rating * 2, 0)
+    index = np.searchsorted(movie_ids, movie)
+    good = np.ones(len(user), np.bool_)
+    broken = {}
+    for reason, kept in (
+        (problems.NUMBER, finite),
+        (problems.RATING, (half >= 1) & (half <= HALF_STARS) & (half == np.rint(half))),
+        (problems.MOVIE, np.take(movie_ids, index, mode="clip") == movie),
+        (problems.TIME, timestamp >= 0),
+    ):
+        numbers = np.flatnonzero(good & ~kept)
+        if len(numbers):
+            broken[reason] = numbers
+            good &= kept
+    half = np.where(good, half, 0).astype(np.uint8)
+    ratings = Ratings(user, index.astype(np.int32), half, timestamp)
+    return ratings.take(good) if broken else ratings, good, broken
