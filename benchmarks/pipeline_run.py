@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from benchmarks.results import write_result
-from pipeline.dashboard.lineage import Lineage
+from pipeline.lineage import Lineage
 from pipeline.workspace import Workspace
 
 SAMPLES_A_SECOND = 5

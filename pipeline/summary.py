@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.root import Config
-from pipeline.dashboard.lineage import Lineage, Run
 from pipeline.errors import PocketRecError
+from pipeline.lineage import Lineage, Run
 from pipeline.local_runner import RunOutcome
 from pipeline.workspace import Workspace
 

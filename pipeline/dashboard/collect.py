@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.dashboard import readers
 from pipeline.dashboard.evaluation import Evaluation, EvaluationReader
-from pipeline.dashboard.lineage import Artifact, PropertyValue, Run, Step
 from pipeline.errors import DataError
+from pipeline.lineage import Artifact, PropertyValue, Run, Step
 from pipeline.workspace import Workspace
 
 STEPS = {

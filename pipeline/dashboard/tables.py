@@ -9,7 +9,7 @@ from modules import features
 from pipeline.dashboard import readers
 from pipeline.dashboard.evaluation import Evaluation
 from pipeline.dashboard.formats import MISSING, day, metric, number, share
-from pipeline.dashboard.lineage import PropertyValue, Step
+from pipeline.lineage import PropertyValue, Step
 
 Rows = list[list[str]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dashboard.lineage import Lineage
+from pipeline.lineage import Lineage
 from pipeline.workspace import Workspace
 from tests.e2e.command import PROJECT, as_json, command_line, pocketrec, run_arguments
 

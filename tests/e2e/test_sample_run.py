@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dashboard.lineage import Lineage, Run
+from pipeline.lineage import Lineage, Run
 from pipeline.workspace import Workspace
 from tests.e2e.command import as_json, pocketrec, run_arguments
 

@@ -15,8 +15,8 @@ from pipeline.cli import dashboard as command
 from pipeline.dashboard import render as rendering
 from pipeline.dashboard.collect import Dashboard, collect
 from pipeline.dashboard.formats import MISSING
-from pipeline.dashboard.lineage import Lineage
 from pipeline.errors import PocketRecError
+from pipeline.lineage import Lineage
 from pipeline.text_file import write_text
 from tests.pipeline.dashboard.scene import Scene, read_evaluation
 

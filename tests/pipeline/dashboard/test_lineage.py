@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dashboard.lineage import Lineage
 from pipeline.errors import DataError
+from pipeline.lineage import Lineage
 from tests.pipeline.dashboard.scene import Scene
 
 
