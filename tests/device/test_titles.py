@@ -59,6 +59,11 @@ def test_a_typing_error_brings_close_titles(index: TitleIndex) -> None:
         index.find("The Matirx")
 
 
+def test_part_of_a_title_brings_the_titles_that_hold_it(index: TitleIndex) -> None:
+    with pytest.raises(TitleError, match=r"close titles: City of Lost Children"):
+        index.find("lost children")
+
+
 def test_a_title_like_no_other_brings_an_example(index: TitleIndex) -> None:
     with pytest.raises(TitleError, match=r"titles look like 'Toy Story \(1995\)'"):
         index.find("zzzzqqqq")

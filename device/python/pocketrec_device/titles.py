@@ -87,10 +87,11 @@ class TitleIndex:
 
     def _unknown(self, title: str, query: _Names) -> str:
         main = self._folded()[1]
-        close: list[str] = []
-        for name in sorted(query.levels[0]):
-            for match in difflib.get_close_matches(name, main, n=_MOST_SUGGESTIONS, cutoff=0.6):
-                close += [movie.title for movie, _ in main[match] if movie.title not in close]
+        (name,) = query.levels[0]
+        # Titles that hold the query's words come first: "star wars" has none that is as short.
+        words = [known for known in main if f" {name} " in f" {known.replace(':', '')} "]
+        alike = difflib.get_close_matches(name, main, n=_MOST_SUGGESTIONS, cutoff=0.6)
+        close = [movie.title for known in dict.fromkeys(words + alike) for movie, _ in main[known]]
         message = f"no movie {title!r} in the model's catalogue"
         if close:
             return f"{message}; close titles: {_listed(close[:_MOST_SUGGESTIONS])}"
