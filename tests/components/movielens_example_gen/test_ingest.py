@@ -185,6 +185,7 @@ def test_timelines_do_not_depend_on_the_number_of_buckets(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # each worker imports TensorFlow first
 def test_workers_in_other_processes_write_the_same_bytes(tmp_path: Path) -> None:
     release = write_release(tmp_path / "in" / "ml", "csv", many_rows())
     source = tmp_path / "release.zip"
