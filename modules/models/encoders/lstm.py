@@ -9,6 +9,9 @@ from modules.models.encoders.base import Encoder
 from modules.models.layers import Dropout
 from pipeline.config.model import LstmConfig
 
+# A gate's sigmoid at this value is 1e-13.
+_SHUT = -30.0
+
 
 class LstmEncoder(Encoder):
     """One recurrent layer, and a product back to the width of the item vectors.
@@ -36,12 +39,11 @@ class LstmEncoder(Encoder):
 
     def call(self, items: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Encoder.call`."""
-        driven = tf.transpose(self._inputs(self._dropout_in(items, seed)), [1, 0, 2])
-        present = tf.transpose(known, [1, 0, 2])
+        driven = tf.transpose(self._driven(self._dropout_in(items, seed), known), [1, 0, 2])
         start = tf.zeros_like(driven[0][:, : self._units])
         states, _ = tf.scan(
-            lambda carried, event: self._step(event[0], carried[0], carried[1], event[1]),
-            (driven, present),
+            lambda carried, event: self._step(event, carried[0], carried[1]),
+            driven,
             initializer=(start, start),
         )
         context = tf.transpose(states, [1, 0, 2])
@@ -49,23 +51,31 @@ class LstmEncoder(Encoder):
 
     def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
         """See `Encoder.last`."""
-        driven = tf.unstack(self._inputs(items), axis=1)
+        driven = tf.unstack(self._driven(items, known), axis=1)
         state = memory = tf.zeros_like(driven[0][:, : self._units])
         # Unrolled: a loop would need tensor lists, which the device's runtime lacks.
-        for step, present in zip(driven, tf.unstack(known, axis=1), strict=True):
-            state, memory = self._step(step, state, memory, present)
+        for event in driven:
+            state, memory = self._step(event, state, memory)
         return self._output(state)
 
+    def _driven(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+        """Returns the events' part of the gates [batch, history, 4 * units].
+
+        Padding shuts the gate that lets values in: memory and state stay at zero before the first
+        event, at no cost a step.
+        """
+        shut = tf.repeat(tf.constant([_SHUT, 0.0, 0.0, 0.0]), self._units)
+        return self._inputs(items) + (1 - known) * shut
+
     def _step(
-        self, driven: tf.Tensor, state: tf.Tensor, memory: tf.Tensor, present: tf.Tensor
+        self, driven: tf.Tensor, state: tf.Tensor, memory: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes one event in; both state and memory are held at zero before the first one.
+        """Takes one event in.
 
         Args:
             driven: The event's part of the gates [batch, 4 * units].
             state: [batch, units].
             memory: [batch, units].
-            present: [batch, 1], 1 for an event, 0 for padding.
 
         Returns:
             The next state and memory.
@@ -73,7 +83,6 @@ class LstmEncoder(Encoder):
         gates = driven + self._state(state)
         enter, keep, leave, candidate = tf.split(gates, 4, axis=-1)
         memory = tf.sigmoid(keep) * memory + tf.sigmoid(enter) * tf.tanh(candidate)
-        memory *= present
         return tf.sigmoid(leave) * tf.tanh(memory), memory
 
 
