@@ -34,9 +34,9 @@ def handler(args: argparse.Namespace) -> int:
     """Writes the file and prints its path."""
     from pipeline.dashboard.collect import collect
     from pipeline.dashboard.evaluation import read_evaluation
-    from pipeline.dashboard.lineage import Lineage
     from pipeline.dashboard.render import render
     from pipeline.errors import PocketRecError
+    from pipeline.lineage import Lineage
     from pipeline.text_file import write_text
     from pipeline.workspace import Workspace
 
