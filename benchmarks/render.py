@@ -40,3 +40,43 @@ def records(rows: Sequence[dict[str, Any]]) -> str:
     """Returns a table of records that share their keys, in the first one's order."""
     keys = list(rows[0])
     return tabulate([[row[key] for key in keys] for row in rows], keys, tablefmt="github")
+
+
+def build() -> str:
+    """Returns the document, with a section for each result that has been measured."""
+    sections = [HEADER]
+    runs = [
+        (path.stem.removeprefix("pipeline_run_"), read_result(path.stem))
+        for path in sorted(RESULTS_DIR.glob("pipeline_run_*.json"))
+    ]
+    if runs:
+        sections.append(
+            "## Whole runs\n\n`.venv/bin/python -m benchmarks.pipeline_run --name NAME --workspace "
+            "NEW -- ...`, cold.\n\n" + pipeline_runs(runs)
+        )
+    ingest = read_result("ingest_scale")
+    if ingest:
+        sections.append(
+            "## Ingest of generated ratings\n\n`.venv/bin/python -m benchmarks.ingest_scale`: "
+            "MovieLensExampleGen's executor alone, one process a size.\n\n" + records(ingest)
+        )
+    for path in sorted(RESULTS_DIR.glob("device_latency*.json")):
+        latency = read_result(path.stem)
+        sections.append(
+            f"## Latency: {path.stem.removeprefix('device_').replace('_', ' ')}\n\n"
+            "`.venv/bin/python -m benchmarks.device_latency`: milliseconds of one recommendation, "
+            f"{latency['threads']} thread of LiteRT, {latency['invocations']:,} invocations, load "
+            f"average of the machine {latency['load_average']:.1f}.\n\n" + records(latency["rows"])
+        )
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def main() -> None:
+    """Writes `docs/benchmarks.md`."""
+    partial = TARGET.with_suffix(".partial")
+    partial.write_text(build(), encoding="utf-8")
+    partial.replace(TARGET)
+
+
+if __name__ == "__main__":
+    main()
