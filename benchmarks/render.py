@@ -11,6 +11,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.results import RESULTS_DIR, read_result
+
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEADER = """\
 # Benchmarks
