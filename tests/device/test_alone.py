@@ -53,6 +53,7 @@ def test_the_blocker_blocks() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_runs_where_only_its_own_requirements_are_installed(
     toy_bundle: Path, tmp_path: Path
 ) -> None:

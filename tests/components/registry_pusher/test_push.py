@@ -253,6 +253,7 @@ push(Workspace.at(workspace), Path(bundle), tags={"recall_at_10": "0.250000"})
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("owner", "name", "moment", "count"), POINTS)
 def test_a_killed_push_is_finished_by_the_next(
     workspace: Workspace, bundle: Path, owner: str, name: str, moment: str, count: int
