@@ -16,6 +16,7 @@ from modules.evaluation.metrics import RECALL_KS, REFERENCES
 from pipeline.config.delivery import GateConfig
 
 METRICS_MODULE = "modules.evaluation.metrics"
+COVERAGE_MODULE = "modules.evaluation.coverage"
 SLICE_FEATURES = (rank_features.POPULARITY_SEGMENT, rank_features.HISTORY_SEGMENT)
 
 WINDOWS = "windows"
@@ -80,7 +81,7 @@ def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
 def _metric(class_name: str, name: str, at_least: float | None = None, **settings: Any) -> Any:
     metric = tfma.MetricConfig(
         class_name=class_name,
-        module=METRICS_MODULE,
+        module=COVERAGE_MODULE if class_name == "CatalogueCoverage" else METRICS_MODULE,
         config=json.dumps({"name": name, **settings}, sort_keys=True),
     )
     if at_least is not None:
