@@ -61,6 +61,18 @@ def test_equal_constants_become_one_and_the_answers_stay(converted: Converted) -
     assert answers(apart) == answers(together) == answers(content)
 
 
+def test_equal_descriptions_are_stored_once(converted: Converted) -> None:
+    content = converted("lstm", "int8")
+    parsed = flatbuffer.parse(content)
+    operators = parsed.subgraphs[0].operators
+    again = len(flatbuffer.serialize(parsed))
+    parsed.subgraphs[0].operators = [*operators, *operators]
+    twice = len(flatbuffer.serialize(parsed))
+    # A table of an operator alone: its code, the places of its inputs, outputs and settings.
+    assert again == len(content)
+    assert (twice - again) / len(operators) <= 40
+
+
 def test_constants_lie_at_multiples_of_16(converted: Converted) -> None:
     content = flatbuffer.embed_metadata(converted("cnn", "float32"), "odd", b"abc")
     found = 0

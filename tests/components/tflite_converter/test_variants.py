@@ -15,7 +15,9 @@ from components.tflite_converter.variants import convert_variants, saved_model_a
 from components.tflite_converter.worker import main
 from modules.evaluation.ranking import Ragged
 from modules.models import serving
+from modules.models.recommender import Recommender
 from pipeline.config.delivery import ConversionConfig
+from pipeline.config.model import LstmConfig, ModelConfig
 from tests.components.tflite_converter import toy
 
 CONFIG = ConversionConfig(top_k=toy.TOP_K)
@@ -123,13 +125,22 @@ def test_saved_model_answers_cover_all_windows_in_order(
     assert 0 <= recall_at_10(together, windows) < 0.5
 
 
+def sizes(folder: Path, model: Recommender) -> dict[str, int]:
+    """Bytes of the float32 and the int8 file."""
+    serving.export(model, str(folder / "model"), top_k=100)
+    for variant in ("float32", "int8"):
+        main([str(folder / "model"), variant, str(folder / variant)])
+    return {variant: (folder / variant).stat().st_size for variant in ("float32", "int8")}
+
+
 @pytest.mark.parametrize(("encoder", "dim"), [("cnn", 32), ("cnn", 64), ("bow", 32), ("lstm", 64)])
 def test_int8_is_at_most_30_percent_of_float32(encoder: str, dim: int, tmp_path: Path) -> None:
-    serving.export(
-        toy.recommender(encoder, movies=2000, dim=dim), str(tmp_path / "model"), top_k=100
-    )
-    sizes = {}
-    for variant in ("float32", "int8"):
-        main([str(tmp_path / "model"), variant, str(tmp_path / variant)])
-        sizes[variant] = (tmp_path / variant).stat().st_size
-    assert sizes["int8"] <= 0.30 * sizes["float32"], sizes
+    found = sizes(tmp_path, toy.recommender(encoder, movies=2000, dim=dim))
+    assert found["int8"] <= 0.30 * found["float32"], found
+
+
+@pytest.mark.slow
+def test_int8_of_a_long_unrolled_lstm_is_at_most_30_percent(tmp_path: Path) -> None:
+    config = ModelConfig(encoder=LstmConfig(units=128), dim=64)
+    found = sizes(tmp_path, Recommender(config, history_length=64, movies=3416))
+    assert found["int8"] <= 0.30 * found["float32"], found
