@@ -14,7 +14,7 @@ run: setup ## run the pipeline on generated data (ARGS="--dataset ml-1m --config
 	.venv/bin/pocketrec run $(ARGS)
 
 test: setup ## the fast tests
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-slow: setup ## whole pipelines, kill and scale tests
 	$(PYTHON) -m pytest -m slow --timeout 3600 $(ARGS)
