@@ -126,7 +126,9 @@ def create_pipeline(
             "conversion": config.conversion.model_dump_json(),
             "seed": config.seed,
             "checkpoint_root": locations.checkpoint_root,
-            "source_hash": source_hash("modules.models", "modules.training", "modules.trainer"),
+            "source_hash": source_hash(
+                "modules.models", "modules.training", "modules.trainer", "modules.vocabulary"
+            ),
         },
     ).with_id("trainer")
 
@@ -137,13 +139,21 @@ def create_pipeline(
         config=config.conversion.model_dump_json(),
         history=config.history.model_dump_json(),
         model_config=config.model.model_dump_json(),
-        source_hash=source_hash("components.tflite_converter", "modules.models.serving"),
+        source_hash=source_hash(
+            "components.tflite_converter",
+            "modules.evaluation.litert",
+            "modules.evaluation.ranking",
+            "modules.training.input",
+            "modules.vocabulary",
+        ),
     ).with_id("tflite_converter")
 
     resolver = blessed_model_resolver(converter.outputs["model"], local=local_resolver).with_id(
         "latest_blessed_model"
     )
-    evaluation_hash = source_hash("modules.evaluation", "components.reference_ranks")
+    evaluation_hash = source_hash(
+        "modules.evaluation", "components.reference_ranks", "modules.vocabulary"
+    )
     reference_ranks = ReferenceRanks(
         windows=transform.outputs["transformed_examples"],
         timelines=example_gen.outputs["examples"],
