@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.root import Config
-from pipeline.errors import PocketRecError
+from pipeline.errors import PocketRecError, RegistryError
 from pipeline.lineage import Lineage, Run
 from pipeline.local_runner import RunOutcome
+from pipeline.registry.registry import open_registry
 from pipeline.workspace import Workspace
 
 
@@ -27,6 +28,7 @@ class Summary:
         gated: The variant that was gated.
         version: What the registry calls the model; None if it was not pushed.
         registered_as: The model's name in the registry.
+        aliases: The version's aliases now; a cached push moves none.
         not_pushed_reason: Why not; empty if it was.
         cached_steps: How many of `steps` came from the cache.
         steps: How many steps ran.
@@ -43,6 +45,7 @@ class Summary:
     gated: str
     version: int | None
     registered_as: str
+    aliases: tuple[str, ...]
     not_pushed_reason: str
     cached_steps: int
     steps: int
@@ -79,7 +82,8 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
     """Collects a finished run's figures from ML Metadata and its artifacts.
 
     Raises:
-        PocketRecError: The run's records are not complete.
+        PocketRecError: The run's records are not complete, or the registry does not hold the
+            version that they name.
     """
     # Here, as it imports TensorFlow Model Analysis; after a run that costs nothing more.
     from modules.evaluation.results import OVERALL, load_metrics
@@ -91,14 +95,16 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
         (_artifact(run, "tflite_converter", "model").path / "conversion.json").read_text("utf-8")
     )
     is_pushed = pushed.get("pushed") == 1
+    version = int(pushed["registry_version"]) if is_pushed else None
     return Summary(
         dataset=config.dataset,
         counts=_artifact(run, "movielens_example_gen", "examples").properties,
         metrics=load_metrics(str(_artifact(run, "evaluator", "evaluation").path))[OVERALL],
         bytes={name: variant["bytes"] for name, variant in report["variants"].items()},
         gated=report["gated"],
-        version=int(pushed["registry_version"]) if is_pushed else None,
+        version=version,
         registered_as=config.registry.model_name,
+        aliases=() if version is None else _aliases(workspace, config, version),
         not_pushed_reason="" if is_pushed else str(pushed.get("not_pushed_reason", "unknown")),
         cached_steps=sum(step.state == "cached" for step in run.steps),
         steps=len(run.steps),
@@ -114,6 +120,20 @@ def _artifact(run: Run, node_id: str, key: str) -> Any:
     if artifact is None:
         raise PocketRecError(f"run {run.run_id}: step {node_id} left no {key}; see its log")
     return artifact
+
+
+def _aliases(workspace: Workspace, config: Config, version: int) -> tuple[str, ...]:
+    """Returns a version's aliases; a push that comes from the cache may be gone by now."""
+    registry = open_registry(
+        workspace, config.registry.tracking_uri, model_name=config.registry.model_name
+    )
+    try:
+        return tuple(registry.find(str(version)).aliases)
+    except RegistryError as error:
+        raise RegistryError(
+            f"this run's push comes from the cache, but the registry no longer holds it: {error}. "
+            "Run once with --set runtime.cache=false to build and register the model again"
+        ) from None
 
 
 def _popular_title(pushed_model: Path) -> str:
@@ -138,8 +158,8 @@ def render(summary: Summary) -> str:
     ]
     if summary.registered:
         lines.append(
-            f"registered  {summary.registered_as} version {summary.version}, alias champion, "
-            f"in {summary.workspace}/registry"
+            f"registered  {summary.registered_as} version {summary.version}, "
+            f"alias {', '.join(summary.aliases) or 'none'}, in {summary.workspace}/registry"
         )
     else:
         lines.append(f"NOT PUSHED  {summary.not_pushed_reason}")

@@ -60,19 +60,24 @@ class CnnEncoder(Encoder):
         for layer, offsets in enumerate(self._offsets):
             place = {position: index for index, position in enumerate(needed[layer])}
             outputs = needed[layer + 1]
-            inner = self._norms[layer](values) * known
-            # Positions before the history's start read the row of zeros behind the last one.
-            inner = tf.pad(inner, [[0, 0], [0, 1], [0, 0]])
+            inner = self._norms[layer](values)
+            # The items of padding are zero already, and stay so under the norm.
+            if layer > 0:
+                inner = inner * known
             taps = [
                 place.get(position - offset, len(place))
                 for position in outputs
                 for offset in offsets
             ]
+            # Positions before the history's start read the row of zeros behind the last one.
+            if len(place) in taps:
+                inner = tf.pad(inner, [[0, 0], [0, 1], [0, 0]])
             seen = tf.reshape(_pick(inner, taps), [-1, len(outputs), len(offsets) * self._dim])
             kept = [place[position] for position in outputs]
             values = _pick(values, kept) + self._gate(layer, seen)
             known = _pick(known, kept)
-        return self._output(values[:, -1])
+        # One position is left; a reshape is cheaper on the device than a slice.
+        return self._output(tf.reshape(values, [-1, self._dim]))
 
     def _gate(self, layer: int, seen: tf.Tensor) -> tf.Tensor:
         value, gate = tf.split(self._products[layer](seen), 2, axis=-1)
