@@ -11,7 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.results import RESULTS_DIR, read_result
+from benchmarks.results import read_results
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEADER = """\
@@ -47,25 +47,21 @@ def records(rows: Sequence[dict[str, Any]]) -> str:
 def build() -> str:
     """Returns the document, with a section for each result that has been measured."""
     sections = [HEADER]
-    runs = [
-        (path.stem.removeprefix("pipeline_run_"), read_result(path.stem))
-        for path in sorted(RESULTS_DIR.glob("pipeline_run_*.json"))
-    ]
+    runs = read_results("pipeline_run_*")
     if runs:
         sections.append(
             "## Whole runs\n\n`.venv/bin/python -m benchmarks.pipeline_run --name NAME --workspace "
-            "NEW -- ...`, cold.\n\n" + pipeline_runs(runs)
+            "NEW -- ...`, cold.\n\n"
+            + pipeline_runs((name.removeprefix("pipeline_run_"), run) for name, run in runs.items())
         )
-    ingest = read_result("ingest_scale")
-    if ingest:
+    for ingest in read_results("ingest_scale").values():
         sections.append(
             "## Ingest of generated ratings\n\n`.venv/bin/python -m benchmarks.ingest_scale`: "
             "MovieLensExampleGen's executor alone, one process a size.\n\n" + records(ingest)
         )
-    for path in sorted(RESULTS_DIR.glob("device_latency*.json")):
-        latency = read_result(path.stem)
+    for name, latency in read_results("device_latency*").items():
         sections.append(
-            f"## Latency: {path.stem.removeprefix('device_').replace('_', ' ')}\n\n"
+            f"## Latency: {name.removeprefix('device_').replace('_', ' ')}\n\n"
             "`.venv/bin/python -m benchmarks.device_latency`: milliseconds of one recommendation, "
             f"{latency['threads']} thread of LiteRT, {latency['invocations']:,} invocations, load "
             f"average of the machine {latency['load_average']:.1f}.\n\n" + records(latency["rows"])

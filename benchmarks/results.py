@@ -19,9 +19,9 @@ def write_result(name: str, result: Any) -> Path:
     return target
 
 
-def read_result(name: str) -> Any | None:
-    """Returns what `write_result` wrote under a name, or None if nothing was measured yet."""
-    source = RESULTS_DIR / f"{name}.json"
-    if not source.is_file():
-        return None
-    return json.loads(source.read_text(encoding="utf-8"))
+def read_results(pattern: str) -> dict[str, Any]:
+    """Returns what `write_result` wrote, by name, for the names that match a glob pattern."""
+    return {
+        source.stem: json.loads(source.read_text(encoding="utf-8"))
+        for source in sorted(RESULTS_DIR.glob(f"{pattern}.json"))
+    }
