@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import warnings
 from pathlib import Path
 
-DEFAULT_WORKSPACE = Path("workspace")
+from pipeline.workspace import DEFAULT_WORKSPACE
 
 
 def add_workspace(parser: argparse.ArgumentParser) -> None:
@@ -17,3 +20,15 @@ def add_workspace(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder that holds all state of the runs (default: ./workspace)",
     )
+
+
+def quiet_tensorflow() -> None:
+    """Silences what TensorFlow and its companions say while they are imported.
+
+    For commands that print a result; a run sends the same lines to its log.
+    """
+    # Native code reads this once, when TensorFlow is imported: 3 leaves fatal messages alone.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.common import add_workspace
+from pipeline.cli.common import add_workspace, quiet_tensorflow
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -78,14 +78,12 @@ def handler(args: argparse.Namespace) -> int:
     import sys
 
     from kubeflow.targets import settings
-    from pipeline.config.root import load_config
+    from pipeline.config.select import load_selected
     from pipeline.errors import ConfigError, PocketRecError
 
     if args.output.suffix not in _SUFFIXES:
         raise ConfigError(f"--output {args.output}: must end in one of {', '.join(_SUFFIXES)}")
-    config = load_config(args.config, args.set)
-    if args.dataset is not None:
-        config = config.model_copy(update={"dataset": args.dataset})
+    config = load_selected(args.config, args.dataset, args.set)
     deployment = settings(
         config,
         args.target,
@@ -93,6 +91,7 @@ def handler(args: argparse.Namespace) -> int:
         pipeline_root=args.pipeline_root,
         tracking_uri=args.tracking_uri,
     )
+    quiet_tensorflow()
     # Half a minute of imports: only now that everything else is known to be right.
     from kubeflow.compile import compile_pipeline, write
 

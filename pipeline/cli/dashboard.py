@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.common import add_workspace
+from pipeline.cli.common import add_workspace, quiet_tensorflow
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,7 +40,7 @@ def handler(args: argparse.Namespace) -> int:
     from pipeline.text_file import write_text
     from pipeline.workspace import Workspace
 
-    _silence_tensorflow()
+    quiet_tensorflow()
     workspace = Workspace.at(args.workspace)
     run = Lineage(workspace.metadata_db).read(args.run)
     page = render(collect(run, workspace, read_evaluation))
@@ -51,16 +51,3 @@ def handler(args: argparse.Namespace) -> int:
         raise PocketRecError(f"--output {path}: cannot be written ({error.strerror})") from None
     print(path)
     return 0
-
-
-def _silence_tensorflow() -> None:
-    """Keeps TensorFlow's start-up chatter off the screen; errors are raised, not logged."""
-    import logging
-    import os
-    import warnings
-
-    # Native code reads this once, when TensorFlow is imported: 3 leaves fatal messages alone.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for name in ("tensorflow", "absl"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.simplefilter("ignore")

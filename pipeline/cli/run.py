@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from pipeline.cli.common import add_workspace
@@ -54,14 +53,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def handler(args: argparse.Namespace) -> int:
     """Runs the pipeline and prints what came of it."""
-    from pipeline.config.root import load_config
-    from pipeline.config.select import select_config_file
+    from pipeline.config.select import load_selected
     from pipeline.workspace import Workspace
 
-    overrides = list(args.overrides)
-    if args.dataset is not None:
-        overrides.append(f"dataset={json.dumps(args.dataset)}")
-    config = load_config(select_config_file(args.config, args.dataset), overrides)
+    # Before the heavy imports: what is wrong with the settings is said at once.
+    config = load_selected(args.config, args.dataset, args.overrides)
     workspace = Workspace.at(args.workspace)
 
     from pipeline.local_runner import run_locally

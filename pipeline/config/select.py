@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.config.root import CONFIGS_DIR
+from pipeline.config.root import CONFIGS_DIR, Config, load_config
 
 DEFAULT_CONFIG = "sample.yaml"
 
@@ -23,3 +25,20 @@ def select_config_file(config: Path | None, dataset: str | None) -> Path:
         if own.is_file():
             return own
     return CONFIGS_DIR / DEFAULT_CONFIG
+
+
+def load_selected(config: Path | None, dataset: str | None, overrides: Sequence[str]) -> Config:
+    """Reads the settings that a command's options mean.
+
+    Args:
+        config: The file that the user named, or None: see `select_config_file`.
+        dataset: The data set that the user named, or None: the file's.
+        overrides: `a.b=value` strings.
+
+    Raises:
+        ConfigError: The settings cannot be used.
+    """
+    chosen = list(overrides)
+    if dataset is not None:
+        chosen.append(f"dataset={json.dumps(dataset)}")
+    return load_config(select_config_file(config, dataset), chosen)
