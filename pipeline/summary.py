@@ -16,6 +16,10 @@ from pipeline.registry.registry import open_registry
 from pipeline.workspace import Workspace
 
 
+LOOK_UPS = frozenset({"latest_blessed_model"})
+"""Nodes that look something up in ML Metadata: they compute nothing that could be cached."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Summary:
     """A finished run in figures.
@@ -31,7 +35,7 @@ class Summary:
         aliases: The version's aliases now; a cached push moves none.
         not_pushed_reason: Why not; empty if it was.
         cached_steps: How many of `steps` came from the cache.
-        steps: How many steps ran.
+        steps: How many steps there are, look-ups in ML Metadata aside.
         seconds: Wall time of the run.
         run_id: ML Metadata's name of the run.
         popular_title: The catalogue's most watched movie; empty if nothing was pushed.
@@ -94,6 +98,7 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
     report = json.loads(
         (_artifact(run, "tflite_converter", "model").path / "conversion.json").read_text("utf-8")
     )
+    steps = [step for step in run.steps if step.node_id not in LOOK_UPS]
     is_pushed = pushed.get("pushed") == 1
     version = int(pushed["registry_version"]) if is_pushed else None
     return Summary(
@@ -106,8 +111,8 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
         registered_as=config.registry.model_name,
         aliases=() if version is None else _aliases(workspace, config, version),
         not_pushed_reason="" if is_pushed else str(pushed.get("not_pushed_reason", "unknown")),
-        cached_steps=sum(step.state == "cached" for step in run.steps),
-        steps=len(run.steps),
+        cached_steps=sum(step.state == "cached" for step in steps),
+        steps=len(steps),
         seconds=outcome.seconds,
         run_id=outcome.run_id,
         popular_title=_popular_title(pushed_model.path) if is_pushed else "",

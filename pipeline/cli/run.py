@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipeline.cli.common import add_workspace
+from pipeline.cli.common import add_workspace, quiet_tensorflow
 
 EXIT_FAILED = 1
 EXIT_NOT_PUSHED = 3
@@ -69,6 +69,7 @@ def handler(args: argparse.Namespace) -> int:
         print(f"\nFAILED at {outcome.failed_step}: {outcome.error}")
         print(f"log: {outcome.log_file}")
         return EXIT_FAILED
+    quiet_tensorflow()
     summary = summarize(workspace, config, outcome)
     print(render(summary))
     return 0 if summary.registered else EXIT_NOT_PUSHED
