@@ -15,7 +15,6 @@ from pipeline.local_runner import RunOutcome
 from pipeline.registry.registry import open_registry
 from pipeline.workspace import Workspace
 
-
 LOOK_UPS = frozenset({"latest_blessed_model"})
 """Nodes that look something up in ML Metadata: they compute nothing that could be cached."""
 

@@ -17,6 +17,7 @@ SMALL = (
     "training.max_epochs=6",
     "training.optimizer.learning_rate=0.003",
     "conversion.parity_windows=200",
+    "gate.min_margin_over_popularity=0.01",
 )
 """Settings of a pipeline that learns enough to be blessed in under two minutes."""
 
