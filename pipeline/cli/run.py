@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings (default: pipeline/configs/NAME.yaml where there is one, else sample.yaml)",
+        help="settings (default: pipeline/configs/NAME.yaml where there is one, else release.yaml)",
     )
     parser.add_argument(
         "--set",

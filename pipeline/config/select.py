@@ -8,11 +8,14 @@ from pathlib import Path
 
 from pipeline.config.root import CONFIGS_DIR, Config, load_config
 
-DEFAULT_CONFIG = "sample.yaml"
+SAMPLE_CONFIG = "sample.yaml"
+RELEASE_CONFIG = "release.yaml"
 
 
 def select_config_file(config: Path | None, dataset: str | None) -> Path:
-    """Returns the named file, else the data set's own complete example, else the default.
+    """Returns the named file, else the data set's own one, else that of any release.
+
+    Where neither file nor data set is named, the embedded sample runs.
 
     Args:
         config: The file that the user named, or None.
@@ -20,11 +23,10 @@ def select_config_file(config: Path | None, dataset: str | None) -> Path:
     """
     if config is not None:
         return config
-    if dataset is not None:
-        own = CONFIGS_DIR / f"{Path(dataset).name.removesuffix('.zip')}.yaml"
-        if own.is_file():
-            return own
-    return CONFIGS_DIR / DEFAULT_CONFIG
+    if dataset is None:
+        return CONFIGS_DIR / SAMPLE_CONFIG
+    own = CONFIGS_DIR / f"{Path(dataset).name.removesuffix('.zip')}.yaml"
+    return own if own.is_file() else CONFIGS_DIR / RELEASE_CONFIG
 
 
 def load_selected(config: Path | None, dataset: str | None, overrides: Sequence[str]) -> Config:

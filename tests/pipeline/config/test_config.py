@@ -35,8 +35,10 @@ def test_examples_are_valid_and_complete(path: Path) -> None:
     assert missing(_section_keys(config), tree, "") == []
 
 
-def test_both_examples_are_there() -> None:
-    assert {"sample.yaml", "ml-1m.yaml"} <= {path.name for path in CONFIGS_DIR.glob("*.yaml")}
+def test_the_examples_are_there() -> None:
+    assert {"sample.yaml", "ml-1m.yaml", "release.yaml"} <= {
+        path.name for path in CONFIGS_DIR.glob("*.yaml")
+    }
 
 
 def test_overrides_apply_in_order_and_parse_as_yaml() -> None:
@@ -116,6 +118,7 @@ def test_override_below_a_value_is_refused(tmp_path: Path) -> None:
 def test_a_release_with_an_example_of_its_own_takes_it() -> None:
     assert select_config_file(None, "ml-1m").name == "ml-1m.yaml"
     assert select_config_file(None, "/data/ml-1m.zip").name == "ml-1m.yaml"
-    assert select_config_file(None, "ml-25m").name == "sample.yaml"
+    assert select_config_file(None, "ml-25m").name == "release.yaml"
+    assert select_config_file(None, "sample").name == "sample.yaml"
     assert select_config_file(None, None).name == "sample.yaml"
     assert select_config_file(Path("own.yaml"), "ml-1m") == Path("own.yaml")
