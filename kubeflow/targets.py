@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pipeline.config.root import Config
 from pipeline.errors import ConfigError
-from pipeline.local_runner import dataset_label
+from pipeline.naming import pipeline_name
 
 Target = Literal["kubeflow", "vertex"]
 TARGETS: tuple[Target, ...] = ("kubeflow", "vertex")
@@ -75,7 +75,7 @@ def settings(
     """
     root = _pipeline_root(target, pipeline_root)
     return Settings(
-        name=f"pocketrec-{dataset_label(config.dataset)}",
+        name=pipeline_name(config),
         image=image or DEFAULT_IMAGE,
         pipeline_root=root,
         input_base=_input_base(config.dataset, root),

@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import logging
 import os
-import re
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pipeline import progress, recovery
 from pipeline.config.root import Config
 from pipeline.datasets.resolve import resolve_dataset
 from pipeline.errors import PocketRecError
+from pipeline.naming import dataset_label, pipeline_name
 from pipeline.workspace import Workspace
 
 
@@ -35,12 +35,6 @@ class RunOutcome:
     log_file: Path
     failed_step: str | None = None
     error: str = ""
-
-
-def dataset_label(dataset: str) -> str:
-    """Returns a short name for a release's name or path: letters, digits and dashes."""
-    stem = Path(dataset).name.removesuffix(".zip")
-    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-") or "data"
 
 
 def run_locally(config: Config, workspace: Workspace) -> RunOutcome:
@@ -81,7 +75,7 @@ def _run(config: Config, workspace: Workspace, input_base: Path, started: float)
         label = dataset_label(config.dataset)
         pipeline = create_pipeline(
             config,
-            name=f"pocketrec-{label}",
+            name=pipeline_name(config),
             locations=Locations(
                 input_base=str(input_base),
                 pipeline_root=str(workspace.pipeline_root / label),

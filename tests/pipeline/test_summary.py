@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from pipeline.config.root import Config
-from pipeline.local_runner import RunOutcome, dataset_label
+from pipeline.local_runner import RunOutcome
 from pipeline.summary import Summary, render, write_record
 from pipeline.workspace import Workspace
 
@@ -64,9 +64,3 @@ def test_the_record_of_a_failed_run(tmp_path: Path) -> None:
     assert path == tmp_path / "runs" / "id.json"
     assert (record["failed_step"], record["error"]) == ("transform", "no rows")
     assert Config.model_validate(record["config"]) == Config()
-
-
-def test_labels_of_data_sets_are_short_and_plain() -> None:
-    assert dataset_label("ml-1m") == "ml-1m"
-    assert dataset_label("/data/My Ratings.zip") == "my-ratings"
-    assert dataset_label("/data/ÄÖ") == "data"
