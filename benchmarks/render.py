@@ -61,7 +61,7 @@ def build() -> str:
         )
     for name, latency in read_results("device_latency*").items():
         sections.append(
-            f"## Latency: {name.removeprefix('device_').replace('_', ' ')}\n\n"
+            f"## {name.replace('_', ' ').capitalize()}\n\n"
             "`.venv/bin/python -m benchmarks.device_latency`: milliseconds of one recommendation, "
             f"{latency['threads']} thread of LiteRT, {latency['invocations']:,} invocations, load "
             f"average of the machine {latency['load_average']:.1f}.\n\n" + records(latency["rows"])

@@ -14,7 +14,7 @@ def write_result(name: str, result: Any) -> Path:
     RESULTS_DIR.mkdir(exist_ok=True)
     target = RESULTS_DIR / f"{name}.json"
     partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     partial.replace(target)
     return target
 
