@@ -12,6 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.results import read_results
+from pipeline.text_file import write_text
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 HEADER = """\
@@ -71,9 +72,7 @@ def build() -> str:
 
 def main() -> None:
     """Writes `docs/benchmarks.md`."""
-    partial = TARGET.with_suffix(".partial")
-    partial.write_text(build(), encoding="utf-8")
-    partial.replace(TARGET)
+    write_text(TARGET, build())
 
 
 if __name__ == "__main__":

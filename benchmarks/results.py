@@ -6,16 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pipeline.text_file import write_text
+
 RESULTS_DIR = Path(__file__).resolve().parent / "results"
 
 
 def write_result(name: str, result: Any) -> Path:
     """Writes `results/<name>.json`, whole or not at all, and returns its path."""
-    RESULTS_DIR.mkdir(exist_ok=True)
     target = RESULTS_DIR / f"{name}.json"
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    partial.replace(target)
+    write_text(target, json.dumps(result, indent=2) + "\n")
     return target
 
 

@@ -15,6 +15,7 @@ from pipeline.config.root import Config
 from pipeline.datasets.resolve import resolve_dataset
 from pipeline.errors import PocketRecError
 from pipeline.naming import dataset_label, pipeline_name
+from pipeline.text_file import write_text
 from pipeline.workspace import Workspace
 
 
@@ -121,11 +122,9 @@ def _schema_file(workspace: Workspace) -> Path:
     served from the cache.
     """
     source = Path(__file__).resolve().parent.parent / "schema" / "schema.pbtxt"
-    content = source.read_bytes()
-    target = workspace.root / "schema" / hashlib.sha256(content).hexdigest()[:16] / source.name
+    content = source.read_text(encoding="utf-8")
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    target = workspace.root / "schema" / digest / source.name
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(".partial")
-        partial.write_bytes(content)
-        partial.replace(target)
+        write_text(target, content)
     return target

@@ -13,6 +13,7 @@ from pipeline.errors import PocketRecError, RegistryError
 from pipeline.lineage import Lineage, Run
 from pipeline.local_runner import RunOutcome
 from pipeline.registry.registry import open_registry
+from pipeline.text_file import write_text
 from pipeline.workspace import Workspace
 
 LOOK_UPS = frozenset({"latest_blessed_model"})
@@ -65,7 +66,6 @@ class Summary:
 
 def write_record(workspace: Workspace, config: Config, outcome: RunOutcome) -> Path:
     """Writes `runs/<id>.json`, whole or not at all: settings, duration, and what failed."""
-    workspace.runs.mkdir(parents=True, exist_ok=True)
     target = workspace.runs / f"{outcome.run_id}.json"
     record = {
         "run_id": outcome.run_id,
@@ -75,9 +75,7 @@ def write_record(workspace: Workspace, config: Config, outcome: RunOutcome) -> P
         "log": str(outcome.log_file),
         "config": json.loads(config.model_dump_json()),
     }
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    partial.replace(target)
+    write_text(target, json.dumps(record, indent=2) + "\n")
     return target
 
 
