@@ -99,19 +99,20 @@ def _run(config: Config, workspace: Workspace, input_base: Path, started: float)
         try:
             local_dag_runner.LocalDagRunner().run_with_ir(runnable)
         except Exception as error:
-            failed_step, message = steps.current or "the runner", _message(error)
+            failed_step, message = steps.current or "the runner", error_message(error)
             logging.getLogger(__name__).exception("the run failed")
             steps.fail()
     return RunOutcome(run_id, time.monotonic() - started, log_file, failed_step, message)
 
 
-def _message(error: BaseException) -> str:
-    """Returns the innermost message: Beam and TFX wrap errors with their own frames."""
+def error_message(error: BaseException) -> str:
+    """Returns what to tell the user: Beam and TFX wrap errors with errors of their own.
+
+    An error of ours says it best, whatever caused it or wraps it; otherwise the innermost does.
+    """
     cause: BaseException = error
-    while cause.__cause__ is not None:
+    while not isinstance(cause, PocketRecError) and cause.__cause__ is not None:
         cause = cause.__cause__
-    if isinstance(error, PocketRecError):
-        return str(error)
     return str(cause) or type(cause).__name__
 
 

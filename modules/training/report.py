@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
+
+from pipeline.text_file import write_text
 
 HISTORY_FILE = "history.json"
 
@@ -37,12 +38,7 @@ class Reporter:
         """Reports the last of the rows so far, and writes them all to `history.json`."""
         row = history[-1]
         self._log(row)
-        temporary = self._folder / f"{HISTORY_FILE}.partial"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(list(history), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._folder / HISTORY_FILE)
+        write_text(self._folder / HISTORY_FILE, json.dumps(list(history), indent=1))
         print(self._line(history), flush=True)
 
     def close(self) -> None:

@@ -143,19 +143,6 @@ def read_epochs(root: Path) -> list[dict[str, float]]:
     return [{k: float(v) for k, v in row.items() if _is_number(v)} for row in rows]
 
 
-def count_lines(path: Path) -> int:
-    """Counts the lines of a text file.
-
-    Raises:
-        UnreadableError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return sum(1 for _ in file)
-    except OSError as error:
-        raise UnreadableError(f"{path}: {error.strerror or error}") from None
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
