@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from modules.features import PADDING_ID
 from modules.models.encoders.base import build_encoder
+from modules.models.history import Context, History
 from modules.models.layers import Dropout, unit_rows
 from pipeline.config.model import ModelConfig
 
@@ -69,12 +70,12 @@ class Recommender(keras.Model):
         return None if self._bias is None else tf.convert_to_tensor(self._bias)
 
     def call(
-        self, context_movie_id: tf.Tensor, training: bool = False, seed: tf.Tensor | None = None
+        self, context: Context, training: bool = False, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Encodes every prefix of each history.
 
         Args:
-            context_movie_id: Integers [batch, history], oldest first; 0 = padding, on either side.
+            context: A batch of any length up to `history_length`, padded on either side.
             training: Whether to drop values.
             seed: int32 [2], which values; needed in training.
 
@@ -86,17 +87,16 @@ class Recommender(keras.Model):
         """
         if training and seed is None:
             raise ValueError("training needs a seed for dropout: int32 [2], new for each update")
-        items, known = self._look_up(context_movie_id, self.input_table)
+        history = self._look_up(context, self.input_table)
         drop = seed if training else None
-        return self._finish(self.encoder(self._dropout(items, drop), known, drop))
+        history = history._replace(items=self._dropout(history.items, drop))
+        return self._finish(self.encoder(history, drop))
 
-    def encode_last(
-        self, context_movie_id: tf.Tensor, input_table: tf.Tensor | None = None
-    ) -> tf.Tensor:
+    def encode_last(self, context: Context, input_table: tf.Tensor | None = None) -> tf.Tensor:
         """Encodes each whole history, computing no more than its last position needs.
 
         Args:
-            context_movie_id: Integers [batch, history], oldest first, padded with 0 on the left.
+            context: A batch of length `history_length`, padded on the left.
             input_table: The table to look movies up in, `input_table` by default. An export gives
                 the constant that it also scores with.
 
@@ -104,8 +104,7 @@ class Recommender(keras.Model):
             float32 [batch, dim]: the context after the last event.
         """
         table = self.input_table if input_table is None else input_table
-        items, known = self._look_up(context_movie_id, table)
-        return self._finish(self.encoder.last(items, known))
+        return self._finish(self.encoder.last(self._look_up(context, table)))
 
     def _table(self, name: str) -> keras.Variable:
         dim = self.config.dim
@@ -124,11 +123,12 @@ class Recommender(keras.Model):
         rows = tf.convert_to_tensor(table)
         return unit_rows(rows) if self.config.scoring == "cosine" else rows
 
-    def _look_up(self, ids: tf.Tensor, table: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        known = tf.cast(ids != PADDING_ID, tf.float32)[..., None]
+    def _look_up(self, context: Context, table: tf.Tensor) -> History:
+        known = tf.cast(context.movie_id != PADDING_ID, tf.float32)[..., None]
         # Rows have a length near one: brings single values near one, as the encoders expect. The
         # mask keeps every gradient off the padding's row.
-        return tf.gather(table, ids) * (known * math.sqrt(self.config.dim)), known
+        scale = known * math.sqrt(self.config.dim)
+        return History(tf.gather(table, context.movie_id) * scale, known, context.time)
 
     def _finish(self, context: tf.Tensor) -> tf.Tensor:
         if self.config.scoring == "dot":

@@ -23,6 +23,7 @@ from modules.features import (
     TOP_PREDICTION_IDS,
     TOP_PREDICTION_SCORES,
 )
+from modules.models.history import Context
 from modules.models.recommender import Recommender
 from pipeline.errors import ConfigError
 
@@ -103,7 +104,7 @@ class ServingGraph:
             `top_prediction_ids` int32 and `top_prediction_scores` float32, both [batch, top_k].
         """
         history = align_left(context_movie_id)
-        context = self._recommender.encode_last(history, tf.constant(self._input_table))
+        context = self._recommender.encode_last(Context(history), tf.constant(self._input_table))
         # Keeps a factor on the context (the cosine's) from being folded into the table by the
         # converter, which would then store a second one.
         context = tf.reshape(context, [-1, self._scoring_table.shape[1]])

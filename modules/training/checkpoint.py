@@ -29,7 +29,7 @@ class Progress:
         batch: Updates made in it.
         step: Updates made in all.
         loss_sum: Loss of the epoch's targets so far.
-        targets: Number of these targets.
+        targets: Sum of these targets' weights.
         epoch_seconds: Seconds spent in the epoch so far, over all attempts.
         total_seconds: Seconds spent on whole epochs, over all attempts.
         best_recall: The best eval recall@10 so far; -1 before the first evaluation.
@@ -41,7 +41,7 @@ class Progress:
     batch: int = 0
     step: int = 0
     loss_sum: float = 0.0
-    targets: int = 0
+    targets: float = 0.0
     epoch_seconds: float = 0.0
     total_seconds: float = 0.0
     best_recall: float = -1.0

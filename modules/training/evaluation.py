@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from modules.models.history import Context
 from modules.models.recommender import Recommender
-from modules.training.input import Windows, left_padded, seen_mask
+from modules.training.input import Windows, seen_mask
 from modules.training.ranking import metrics_of_ranks, ranks_of_targets
 
 _BATCH = 256
@@ -26,25 +27,24 @@ class HeldOutEvaluation:
         """
         self._model = model
         self._windows = windows
-        self._context = left_padded(windows.context)
+        self._context = Context(windows.context, windows.rating, windows.time)
         self._targets = windows.target.max(axis=1)
-        shape = [_BATCH, windows.context.shape[1]]
-        self._scores = tf.function(
-            self._score, input_signature=[tf.TensorSpec(shape, tf.int32)], autograph=False
-        )
+        self._scores = tf.function(self._score, autograph=False)
 
     def __call__(self) -> Mapping[str, float]:
         """Returns recall, NDCG and MRR as named by `metrics_of_ranks`."""
         ranks = []
         for start in range(0, len(self._windows), _BATCH):
             stop = min(start + _BATCH, len(self._windows))
-            filled = np.pad(self._context[start:stop], [(0, _BATCH - (stop - start)), (0, 0)])
+            missing = _BATCH - (stop - start)
+            cut = self._context.map(lambda values, rows=slice(start, stop): values[rows])
+            filled = cut.map(lambda values, rows=missing: np.pad(values, [(0, rows), (0, 0)]))
             scores = self._scores(filled).numpy()[: stop - start]
             seen = seen_mask(self._windows, start, stop, self._model.movies)
             ranks.append(ranks_of_targets(scores, self._targets[start:stop], seen))
         return metrics_of_ranks(np.concatenate(ranks))
 
-    def _score(self, context: tf.Tensor) -> tf.Tensor:
+    def _score(self, context: Context) -> tf.Tensor:
         vectors = self._model.encode_last(context)
         scores = tf.matmul(vectors, self._model.scoring_table(), transpose_b=True)
         bias = self._model.scoring_bias()

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from modules.models.recommender import Recommender
+from modules.training.batches import BatchPlan
 from modules.training.checkpoint import CheckpointStore, Progress
 from modules.training.evaluation import HeldOutEvaluation
-from modules.training.input import Windows, batches_an_epoch, epoch_batches
+from modules.training.input import Windows
+from modules.training.losses.base import build_loss
 from modules.training.optimizer import build_optimizer
 from modules.training.report import Reporter
 from modules.training.update import SHARDS, Updater
@@ -78,12 +80,13 @@ class _Run:
     ) -> None:
         self.progress = Progress()
         self._config = config
-        self._seed = seed
         self._store = store
-        self._train = train
-        self._batches = batches_an_epoch(train, config.batch_size)
-        optimizer = build_optimizer(config.optimizer, self._batches * config.max_epochs)
-        self._updater = Updater(model, optimizer, config, seed=seed)
+        self._plan = BatchPlan(train, config, shards=SHARDS, seed=seed)
+        updates = self._plan.batches_an_epoch * config.max_epochs
+        optimizer = build_optimizer(config.optimizer, updates)
+        counts = np.bincount(train.target.reshape(-1), minlength=model.movies + 1)
+        loss = build_loss(config.loss, movie_counts=counts)
+        self._updater = Updater(model, optimizer, loss, config, seed=seed)
         self._weights = model.trainable_variables
         self._variables = [*self._weights, *optimizer.variables, *self._updater.averages]
         self._best = _values(self._weights)
@@ -126,7 +129,7 @@ class _Run:
             epoch=progress.epoch + 1,
             batch=0,
             loss_sum=0.0,
-            targets=0,
+            targets=0.0,
             epoch_seconds=0.0,
             total_seconds=progress.total_seconds + row["seconds"],
             history=[*progress.history, row],
@@ -139,14 +142,7 @@ class _Run:
 
     def _train_epoch(self) -> None:
         progress = self.progress
-        batches = epoch_batches(
-            self._train,
-            batch_size=self._config.batch_size,
-            shards=SHARDS,
-            seed=self._seed,
-            epoch=progress.epoch,
-            skip=progress.batch,
-        )
+        batches = self._plan.epoch(progress.epoch, skip=progress.batch)
         for batch in batches:
             loss, targets = self._updater(batch, progress.step)
             if not math.isfinite(loss):

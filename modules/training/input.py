@@ -1,15 +1,15 @@
-"""Windows in memory, and the order in which updates take them.
+"""Windows in memory.
 
 Two int32 ids a position: 25 million ratings with N = 50 and a stride of 25 are 400 MB. In return
 every epoch is shuffled over the whole of the data, a batch costs one gather, and where a killed
-run stood is two numbers.
+run stood is two numbers. Ratings and times are held where the settings use them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _READ_BATCH = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Windows:
-    """Windows of one split, ordered by user and time.
+    """Windows of one split, ordered by user and time, all padded on the left.
 
     Attributes:
         context: int32 [windows, history], ids of the vocabulary, 0 = padding.
@@ -32,12 +32,19 @@ class Windows:
         seen: int32 [sum of all], the movies known to each window one after the other; empty in
             training.
         seen_splits: int64 [windows + 1], where each window's part of `seen` starts and ends.
+        rating: float32 [windows, history], stars of the context, 0 at padding; or None.
+        target_rating: float32 [windows, history], stars of the targets; or None.
+        time: int32 [windows, history + 1], seconds since 1970 UTC of the context, and of the last
+            target in the last column; or None.
     """
 
     context: npt.NDArray[np.int32]
     target: npt.NDArray[np.int32]
     seen: npt.NDArray[np.int32]
     seen_splits: npt.NDArray[np.int64]
+    rating: npt.NDArray[np.float32] | None = None
+    target_rating: npt.NDArray[np.float32] | None = None
+    time: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.context)
@@ -51,33 +58,28 @@ class Windows:
             self.target[:count],
             self.seen[:end],
             self.seen_splits[: count + 1],
+            *(None if part is None else part[:count] for part in self._extras()),
         )
 
     def digest(self) -> str:
         """SHA-256 of the content, as hexadecimal digits."""
         digest = hashlib.sha256(repr(self.context.shape).encode())
-        for part in (self.context, self.target, self.seen, self.seen_splits):
-            digest.update(np.ascontiguousarray(part).data)
+        for part in (self.context, self.target, self.seen, self.seen_splits, *self._extras()):
+            digest.update(b"none" if part is None else np.ascontiguousarray(part).data)
         return digest.hexdigest()
 
-
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """What one update reads; every shape is the same for each update of a run.
-
-    Attributes:
-        context: int32 [shards, windows, history]; rows of 0 fill the last batch of an epoch.
-        positions: int32 [shards, targets], flat indices into `[windows * history]`.
-        targets: int32 [shards, targets], 0 behind the last one.
-    """
-
-    context: npt.NDArray[np.int32]
-    positions: npt.NDArray[np.int32]
-    targets: npt.NDArray[np.int32]
+    def _extras(self) -> tuple[npt.NDArray[Any] | None, ...]:
+        return self.rating, self.target_rating, self.time
 
 
 def read_windows(
-    patterns: Sequence[str], feature_spec: Mapping[str, Any], *, with_seen: bool, movies: int
+    patterns: Sequence[str],
+    feature_spec: Mapping[str, Any],
+    *,
+    with_seen: bool,
+    movies: int,
+    with_rating: bool = False,
+    with_time: bool = False,
 ) -> Windows:
     """Reads transformed examples (gzipped TFRecords).
 
@@ -86,6 +88,8 @@ def read_windows(
         feature_spec: Transform's feature specification.
         with_seen: Whether to read `seen_movie_id`.
         movies: Movies of the vocabulary.
+        with_rating: Whether to read the ratings of context and targets.
+        with_time: Whether to read the times of context and last target.
 
     Raises:
         DataError: There is no such file, or an id is outside of the vocabulary.
@@ -94,36 +98,16 @@ def read_windows(
     if not files:
         raise DataError(f"no transformed examples at {', '.join(patterns)}")
     names = [features.CONTEXT_MOVIE_ID, features.TARGET_MOVIE_ID]
-    keys = [features.USER_ID, features.HISTORY_LENGTH]
-    spec = {name: feature_spec[name] for name in names + keys}
-    if with_seen:
-        spec[features.SEEN_MOVIE_ID] = tf.io.RaggedFeature(
-            tf.int64, value_key=features.SEEN_MOVIE_ID, row_splits_dtype=tf.int64
-        )
-    parsed = (
-        tf.data.TFRecordDataset(files, compression_type="GZIP")
-        .batch(_READ_BATCH)
-        .map(lambda rows: tf.io.parse_example(rows, spec), num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(2)
-    )
-    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in names + keys}
-    seen: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)]
-    lengths: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    for rows in parsed:
-        for name in names:
-            parts[name].append(rows[name].numpy().astype(np.int32))
-        for name in keys:
-            parts[name].append(rows[name].numpy().reshape(-1))
-        if with_seen:
-            seen.append(rows[features.SEEN_MOVIE_ID].values.numpy().astype(np.int32))
-            lengths.append(rows[features.SEEN_MOVIE_ID].row_lengths().numpy())
-    if not parts[names[0]]:
-        raise DataError(f"no windows in {', '.join(files)}: lower history.min_history or add data")
-    context, target, user, length = (np.concatenate(parts[name]) for name in names + keys)
+    names += [features.USER_ID, features.HISTORY_LENGTH]
+    if with_rating:
+        names += [features.CONTEXT_RATING, features.TARGET_RATING]
+    if with_time:
+        names += [features.CONTEXT_TIMESTAMP, features.TARGET_TIMESTAMP]
+    columns, seen, counts = _read_columns(files, feature_spec, names, with_seen=with_seen)
     # Workers of Beam write in no order that one could rely on.
-    order = np.lexsort((length, user))
-    counts = np.concatenate(lengths) if with_seen else np.zeros(len(order), np.int64)
-    windows = _in_order(context, target, np.concatenate(seen), counts, order)
+    order = np.lexsort((columns[features.HISTORY_LENGTH][:, 0], columns[features.USER_ID][:, 0]))
+    columns = {name: values[order] for name, values in columns.items()}
+    windows = _left_padded_windows(columns, *_reordered_lists(seen, counts, order))
     for name, ids in (
         (features.CONTEXT_MOVIE_ID, windows.context),
         (features.TARGET_MOVIE_ID, windows.target),
@@ -137,49 +121,63 @@ def read_windows(
     return windows
 
 
-def batches_an_epoch(windows: Windows, batch_size: int) -> int:
-    """How many updates an epoch takes; the last one may be smaller."""
-    return -(-len(windows) // batch_size)
+def _read_columns(
+    files: Sequence[str], feature_spec: Mapping[str, Any], names: Sequence[str], *, with_seen: bool
+) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Returns the named columns [windows, ...], all seen movies, and how many each window has."""
+    spec = {name: feature_spec[name] for name in names}
+    if with_seen:
+        spec[features.SEEN_MOVIE_ID] = tf.io.RaggedFeature(
+            tf.int64, value_key=features.SEEN_MOVIE_ID, row_splits_dtype=tf.int64
+        )
+    parsed = (
+        tf.data.TFRecordDataset(files, compression_type="GZIP")
+        .batch(_READ_BATCH)
+        .map(lambda rows: tf.io.parse_example(rows, spec), num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(2)
+    )
+    narrow = {features.USER_ID: np.int64, features.HISTORY_LENGTH: np.int64}
+    narrow |= {features.CONTEXT_RATING: np.float32, features.TARGET_RATING: np.float32}
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in names}
+    seen: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)]
+    counts: list[npt.NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    for rows in parsed:
+        for name in names:
+            parts[name].append(rows[name].numpy().astype(narrow.get(name, np.int32)))
+        if with_seen:
+            seen.append(rows[features.SEEN_MOVIE_ID].values.numpy().astype(np.int32))
+            counts.append(rows[features.SEEN_MOVIE_ID].row_lengths().numpy())
+    if not parts[names[0]]:
+        raise DataError(f"no windows in {', '.join(files)}: lower history.min_history or add data")
+    columns = {name: np.concatenate(values) for name, values in parts.items()}
+    if not with_seen:
+        counts = [np.zeros(len(columns[names[0]]), np.int64)]
+    return columns, np.concatenate(seen), np.concatenate(counts)
 
 
-def epoch_batches(
-    windows: Windows, *, batch_size: int, shards: int, seed: int, epoch: int, skip: int = 0
-) -> Iterator[Batch]:
-    """Yields the batches of an epoch, the order being a function of `seed` and `epoch` alone.
-
-    Args:
-        windows: Training windows.
-        batch_size: Windows an update.
-        shards: Equal parts of a batch that are computed side by side.
-        seed: The run's seed.
-        epoch: From 0.
-        skip: Batches to leave out at the start.
-    """
-    order = np.random.default_rng([seed, epoch]).permutation(len(windows))
-    shard_size = -(-batch_size // shards)
-    most_targets = int((windows.target != features.PADDING_ID).sum(axis=1).max())
-    for start in range(skip * batch_size, len(order), batch_size):
-        picked = order[start : start + batch_size]
-        shape = (shards * shard_size, windows.context.shape[1])
-        context, target = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-        # Dealt out in turn, so that the parts of the last batch are equal too.
-        rows = np.arange(len(picked))
-        places = rows % shards * shard_size + rows // shards
-        context[places], target[places] = windows.context[picked], windows.target[picked]
-        flat = target.reshape(shards, -1)
-        positions = np.zeros((shards, shard_size * most_targets), np.int32)
-        targets = np.zeros_like(positions)
-        for shard in range(shards):
-            found = np.flatnonzero(flat[shard])
-            positions[shard, : len(found)] = found
-            targets[shard, : len(found)] = flat[shard, found]
-        yield Batch(context.reshape(shards, shard_size, -1), positions, targets)
-
-
-def left_padded(context: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Moves the events of each history `[windows, history]` to its end, in their order."""
+def _left_padded_windows(
+    columns: Mapping[str, npt.NDArray[Any]],
+    seen: npt.NDArray[np.int32],
+    seen_splits: npt.NDArray[np.int64],
+) -> Windows:
+    context = columns[features.CONTEXT_MOVIE_ID]
     order = np.argsort(context != features.PADDING_ID, axis=1, kind="stable")
-    return np.take_along_axis(context, order, axis=1)
+
+    def aligned(name: str) -> npt.NDArray[Any] | None:
+        return np.take_along_axis(columns[name], order, axis=1) if name in columns else None
+
+    time = aligned(features.CONTEXT_TIMESTAMP)
+    if time is not None:
+        time = np.concatenate([time, columns[features.TARGET_TIMESTAMP]], axis=1)
+    return Windows(
+        np.take_along_axis(context, order, axis=1),
+        np.take_along_axis(columns[features.TARGET_MOVIE_ID], order, axis=1),
+        seen,
+        seen_splits,
+        aligned(features.CONTEXT_RATING),
+        aligned(features.TARGET_RATING),
+        time,
+    )
 
 
 def seen_mask(windows: Windows, start: int, stop: int, movies: int) -> npt.NDArray[np.bool_]:
@@ -191,15 +189,18 @@ def seen_mask(windows: Windows, start: int, stop: int, movies: int) -> npt.NDArr
     return mask
 
 
-def _in_order(
-    context: npt.NDArray[np.int32],
-    target: npt.NDArray[np.int32],
-    seen: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int64],
-    order: npt.NDArray[np.int64],
-) -> Windows:
+def _reordered_lists(
+    values: npt.NDArray[np.int32], counts: npt.NDArray[np.int64], order: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Reorders lists that stand one after the other; returns them and where each starts and ends.
+
+    Args:
+        values: [sum of counts].
+        counts: [lists].
+        order: [lists], which list comes first, second ...
+    """
     starts = np.cumsum(counts) - counts
     splits = np.concatenate([[0], np.cumsum(counts[order])])
-    # For each element of the reordered list, where it stood: its window's start plus its rank.
+    # For each element of the reordered list, where it stood: its list's start plus its rank.
     source = np.repeat(starts[order] - splits[:-1], counts[order]) + np.arange(splits[-1])
-    return Windows(context[order], target[order], seen[source], splits)
+    return values[source], splits

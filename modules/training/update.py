@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modules.models.history import Context
 from modules.models.recommender import Recommender
-from modules.training.input import Batch
-from modules.training.loss import softmax_cross_entropy_sum
+from modules.training.batches import Batch
+from modules.training.losses.base import Loss
 from pipeline.config.training import TrainingConfig
 
 # Parts of a batch that are computed side by side. Part of what a seed means, hence not the number
@@ -29,12 +30,14 @@ class Updater:
         self,
         model: Recommender,
         optimizer: keras.optimizers.Optimizer,
+        loss: Loss,
         config: TrainingConfig,
         *,
         seed: int,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
+        self._loss = loss
         self._config = config
         self._seed = seed % 2**31
         self._weights = model.trainable_variables
@@ -45,7 +48,7 @@ class Updater:
         self._shard = tf.function(self._shard_gradients, jit_compile=config.xla, autograph=False)
         self._update = tf.function(self._apply_batch, autograph=False)
 
-    def __call__(self, batch: Batch, step: int) -> tuple[float, int]:
+    def __call__(self, batch: Batch, step: int) -> tuple[float, float]:
         """Makes one update.
 
         Args:
@@ -53,28 +56,45 @@ class Updater:
             step: The update's number in the whole run, from 0; seeds dropout.
 
         Returns:
-            The sum of the loss over the batch's targets, and their number.
+            The weighted sum of the loss over the batch's targets, and the sum of the weights.
         """
-        loss = self._update(batch.context, batch.positions, batch.targets, np.int32(step))
-        return float(loss), int(np.count_nonzero(batch.targets))
+        total = float(batch.weights.sum())
+        loss = self._update(
+            batch.context,
+            batch.positions,
+            batch.targets,
+            batch.weights,
+            np.float32(max(total, 1.0)),
+            np.int32(step),
+        )
+        return float(loss), total
 
     def averaged_weights(self) -> list[np.ndarray]:  # type: ignore[type-arg]
         """What to evaluate and export: moving averages where there are any, else the weights."""
         return [variable.numpy() for variable in self.averages or self._weights]
 
     def _apply_batch(
-        self, context: tf.Tensor, positions: tf.Tensor, targets: tf.Tensor, step: tf.Tensor
+        self,
+        context: Context,
+        positions: tf.Tensor,
+        targets: tf.Tensor,
+        weights: tf.Tensor,
+        total: tf.Tensor,
+        step: tf.Tensor,
     ) -> tf.Tensor:
         loss, gradients = tf.constant(0.0), [tf.zeros(weight.shape) for weight in self._weights]
         # The parts share no state, so that the runtime computes them at the same time.
         for shard in range(SHARDS):
-            part = self._shard(
-                context[shard], positions[shard], targets[shard], step * SHARDS + shard
+            part_loss, part_gradients = self._shard(
+                context.map(lambda values, part=shard: values[part]),
+                positions[shard],
+                targets[shard],
+                weights[shard],
+                step * SHARDS + shard,
             )
-            loss += part[0]
-            gradients = [total + more for total, more in zip(gradients, part[1], strict=True)]
-        count = tf.cast(tf.maximum(tf.math.count_nonzero(targets), 1), tf.float32)
-        self.optimizer.apply([gradient / count for gradient in gradients], self._weights)
+            loss += part_loss
+            gradients = [sum_ + more for sum_, more in zip(gradients, part_gradients, strict=True)]
+        self.optimizer.apply([gradient / total for gradient in gradients], self._weights)
         if self.averages:
             done = tf.cast(step, tf.float32)
             # A young average must not remember the random start.
@@ -84,7 +104,12 @@ class Updater:
         return loss
 
     def _shard_gradients(
-        self, context: tf.Tensor, positions: tf.Tensor, targets: tf.Tensor, draw: tf.Tensor
+        self,
+        context: Context,
+        positions: tf.Tensor,
+        targets: tf.Tensor,
+        weights: tf.Tensor,
+        draw: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         seed = tf.stack([tf.constant(self._seed), draw * 1000])
         with tf.GradientTape() as tape:
@@ -92,12 +117,14 @@ class Updater:
             picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), positions)
             table = self.model.scoring_table()
             bias = self.model.scoring_bias()
-            loss = softmax_cross_entropy_sum(
+            loss = self._loss(
                 picked,
                 table,
                 tf.zeros(table.shape[0]) if bias is None else bias,
                 targets,
-                chunk=self._config.softmax_chunk,
+                weights,
+                # Far from the numbers of the places of dropout.
+                seed + tf.constant([0, 999]),
             )
         variables = [weight.value for weight in self._weights]
         gradients = tape.gradient(loss, variables)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.config.base import Section
+from pipeline.config.loss import FullSoftmaxConfig, LossConfig
 
 
 class OptimizerConfig(Section):
@@ -24,7 +25,23 @@ class OptimizerConfig(Section):
 class TrainingConfig(Section):
     """Epochs, batches, early stopping."""
 
-    batch_size: int = Field(128, ge=1, description="windows an update")
+    batch_size: int = Field(128, ge=1, description="what an update takes, in `batch_unit`")
+    batch_unit: Literal["windows", "positions"] = Field(
+        "windows", description="positions: more windows an update where they are shorter"
+    )
+    length_buckets: tuple[int, ...] = Field(
+        (),
+        description=(
+            "rising; a window is cut to the first length that holds its events, and batched with "
+            "others of it; those of history.length and above do nothing"
+        ),
+    )
+    later_weights: tuple[float, ...] = Field(
+        (), description="weights of the second, third ... movie after a position as targets too"
+    )
+    rating_share: float = Field(
+        0.0, ge=0, le=1, description="part of a target's weight that is its rating in five stars"
+    )
     max_epochs: int = Field(30, ge=1)
     max_minutes: float | None = Field(
         None, gt=0, description="no new epoch starts after this; null: no limit (deterministic)"
@@ -38,10 +55,24 @@ class TrainingConfig(Section):
         None, gt=0, lt=1, description="exponential moving average of weights, or null"
     )
     optimizer: OptimizerConfig = OptimizerConfig()
-    softmax_chunk: int = Field(512, ge=16, description="positions whose logits exist at one time")
+    loss: LossConfig = FullSoftmaxConfig()
     xla: bool = Field(
         True, description="compile updates; off: starts sooner, but slower updates (tests)"
     )
     checkpoint_every: int = Field(
         200, ge=1, description="updates between checkpoints; a kill loses no more than these"
     )
+
+    @field_validator("length_buckets")
+    @classmethod
+    def _rising(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        if any(low >= high for low, high in zip((0, *lengths), lengths, strict=False)):
+            raise ValueError(f"lengths must rise from 1 on, got {list(lengths)}")
+        return lengths
+
+    @field_validator("later_weights")
+    @classmethod
+    def _not_negative(cls, weights: tuple[float, ...]) -> tuple[float, ...]:
+        if any(weight < 0 for weight in weights):
+            raise ValueError(f"weights must not be negative, got {list(weights)}")
+        return weights

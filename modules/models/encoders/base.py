@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 import modules.models.encoders
+from modules.models.history import History
 from pipeline.config.model import EncoderConfig
 from pipeline.errors import ConfigError
 
@@ -23,13 +24,12 @@ class Encoder(keras.layers.Layer, abc.ABC):
     """
 
     @abc.abstractmethod
-    def call(self, items: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Encodes every prefix, for training.
 
         Args:
-            items: float32 [batch, history, dim], oldest first, zeros at padding.
-            known: float32 [batch, history, 1], 1 for an event, 0 for padding, which may stand on
-                either side.
+            history: A batch of any length up to `history_length`; padding may stand on either
+                side.
             seed: int32 [2] of this update's dropout, or None outside of training.
 
         Returns:
@@ -38,15 +38,14 @@ class Encoder(keras.layers.Layer, abc.ABC):
         """
 
     @abc.abstractmethod
-    def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    def last(self, history: History) -> tf.Tensor:
         """Encodes a left-padded history for the device, at its last position alone.
 
         The graph holds only what that position needs, of operators that convert to TFLite with
         any batch size.
 
         Args:
-            items: float32 [batch, history, dim], oldest first, zeros at padding.
-            known: float32 [batch, history, 1], 1 for an event, 0 for padding.
+            history: A batch padded on the left, of length `history_length`.
 
         Returns:
             float32 [batch, dim].

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from modules.models.encoders.base import Encoder
+from modules.models.history import History
 from modules.models.layers import Dropout
 from pipeline.config.model import BowConfig
 
@@ -29,8 +30,9 @@ class BowEncoder(Encoder):
         self._dropout = Dropout(dropout, site=1)
         self.built = True
 
-    def call(self, items: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Encoder.call`."""
+        items, known, _ = history
         length = items.shape[1]
         # A product with a triangle of ones is a running sum, and much faster than a scan.
         before = tf.constant(np.tril(np.ones((length, length), np.float32)))
@@ -38,8 +40,9 @@ class BowEncoder(Encoder):
         count = tf.einsum("ij,bjd->bid", before, known)
         return self._dense(total / tf.maximum(count, 1.0))
 
-    def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    def last(self, history: History) -> tf.Tensor:
         """See `Encoder.last`."""
+        items, known, _ = history
         count = tf.reduce_sum(known, axis=1)
         return self._dense(tf.reduce_sum(items, axis=1) / tf.maximum(count, 1.0))
 

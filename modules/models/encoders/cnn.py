@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from modules.models.encoders.base import Encoder
+from modules.models.history import History
 from modules.models.layers import Dropout, RmsNorm, shift_right
 from pipeline.config.model import CnnConfig
 
@@ -44,8 +45,9 @@ class CnnEncoder(Encoder):
         self._dropouts = [Dropout(dropout, site=1 + layer) for layer in range(config.layers)]
         self.built = True
 
-    def call(self, items: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Encoder.call`."""
+        items, known, _ = history
         values = items
         for layer, offsets in enumerate(self._offsets):
             inner = self._norms[layer](values) * known
@@ -53,8 +55,9 @@ class CnnEncoder(Encoder):
             values = values + self._dropouts[layer](self._gate(layer, seen), seed)
         return self._output(values)
 
-    def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    def last(self, history: History) -> tf.Tensor:
         """See `Encoder.last`."""
+        items, known, _ = history
         needed = self._needed_positions(items.shape[1])
         values, known = _pick(items, needed[0]), _pick(known, needed[0])
         for layer, offsets in enumerate(self._offsets):

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from modules.models.encoders.base import Encoder
+from modules.models.history import History
 from modules.models.layers import Dropout
 from pipeline.config.model import LstmConfig
 
@@ -37,8 +38,9 @@ class LstmEncoder(Encoder):
         self._dropout_out = Dropout(dropout, site=2)
         self.built = True
 
-    def call(self, items: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+    def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Encoder.call`."""
+        items, known, _ = history
         driven = tf.transpose(self._driven(self._dropout_in(items, seed), known), [1, 0, 2])
         start = tf.zeros_like(driven[0][:, : self._units])
         states, _ = tf.scan(
@@ -49,8 +51,9 @@ class LstmEncoder(Encoder):
         context = tf.transpose(states, [1, 0, 2])
         return self._output(self._dropout_out(context, seed))
 
-    def last(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    def last(self, history: History) -> tf.Tensor:
         """See `Encoder.last`."""
+        items, known, _ = history
         driven = tf.unstack(self._driven(items, known), axis=1)
         state = memory = tf.zeros_like(driven[0][:, : self._units])
         # Unrolled: a loop would need tensor lists, which the device's runtime lacks.

@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modules.models.history import Context
 from modules.models.recommender import Recommender
 from pipeline.config.model import BowConfig, CnnConfig, EncoderConfig, LstmConfig, ModelConfig
 
@@ -52,17 +53,19 @@ def test_padding_side_and_the_device_path_change_nothing(
 ) -> None:
     model = MODELS[repr(encoder)]
     left, right = ids([padded(events, "left")]), ids([padded(events, "right")])
-    from_left = model(left).numpy()[0, HISTORY - len(events) :]
-    from_right = model(right).numpy()[0, : len(events)]
+    from_left = model(Context(left)).numpy()[0, HISTORY - len(events) :]
+    from_right = model(Context(right)).numpy()[0, : len(events)]
     np.testing.assert_allclose(from_left, from_right, atol=1e-5)
-    np.testing.assert_allclose(model.encode_last(left).numpy()[0], from_left[-1], atol=1e-5)
+    np.testing.assert_allclose(
+        model.encode_last(Context(left)).numpy()[0], from_left[-1], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("encoder", ENCODERS, ids=repr)
 def test_no_position_sees_what_comes_after(encoder: EncoderConfig) -> None:
     model = MODELS[repr(encoder)]
     one, other = ids([[1, 2, 3, 4, 5, 6, 7]]), ids([[1, 2, 3, 9, 10, 11, 12]])
-    first, second = model(one).numpy()[0], model(other).numpy()[0]
+    first, second = model(Context(one)).numpy()[0], model(Context(other)).numpy()[0]
     np.testing.assert_array_equal(first[:3], second[:3])
     assert np.abs(first[3:] - second[3:]).max(axis=-1).min() > 1e-3
 
@@ -71,18 +74,18 @@ def test_no_position_sees_what_comes_after(encoder: EncoderConfig) -> None:
 def test_every_event_in_reach_counts(encoder: EncoderConfig) -> None:
     model = MODELS[repr(encoder)]
     whole = ids([[1, 2, 3, 4, 5, 6, 7]])
-    reference = model.encode_last(whole).numpy()
+    reference = model.encode_last(Context(whole)).numpy()
     reach = {"CnnConfig(name='cnn', layers=2, kernel=2, dilation_base=8)": 2}
     for age in range(reach.get(repr(encoder), HISTORY)):
         changed = whole.copy()
         changed[0, -1 - age] = 11
-        assert np.abs(model.encode_last(changed).numpy() - reference).max() > 1e-5, age
+        assert np.abs(model.encode_last(Context(changed)).numpy() - reference).max() > 1e-5, age
 
 
 def test_bag_of_words_is_the_mean() -> None:
     model = make_model(BowConfig())
     table = model.input_table.numpy() * np.sqrt(6)
-    context = model(ids([padded([4, 9], "left")])).numpy()[0]
+    context = model(Context(ids([padded([4, 9], "left")]))).numpy()[0]
     np.testing.assert_allclose(context[-2], table[4], atol=1e-6)
     np.testing.assert_allclose(context[-1], (table[4] + table[9]) / 2, atol=1e-6)
 
@@ -104,7 +107,7 @@ def test_lstm_agrees_with_keras() -> None:
     history = ids([[3, 1, 4, 1, 5, 9, 2]])
     items = tf.gather(model.input_table, history) * np.sqrt(6)
     expected = reference(items).numpy() @ by_name["output/kernel"] + by_name["output/bias"]
-    np.testing.assert_allclose(model(history).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(model(Context(history)).numpy(), expected, atol=1e-5)
 
 
 def test_gated_convolution_by_hand() -> None:
@@ -119,13 +122,13 @@ def test_gated_convolution_by_hand() -> None:
     both = seen @ weights["convolution_0/kernel"] + weights["convolution_0/bias"]
     block = items[1] + both[:6] / (1 + np.exp(-both[6:]))
     expected = block @ weights["output/kernel"] + weights["output/bias"]
-    context = model.encode_last(ids([padded([2, 8], "left")])).numpy()[0]
+    context = model.encode_last(Context(ids([padded([2, 8], "left")]))).numpy()[0]
     np.testing.assert_allclose(context, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_cosine_scores_lie_within_the_scale() -> None:
     model = make_model(CnnConfig(), scoring="cosine", cosine_scale=20.0)
-    context = model.encode_last(ids([[1, 2, 3, 4, 5, 6, 7]])).numpy()
+    context = model.encode_last(Context(ids([[1, 2, 3, 4, 5, 6, 7]]))).numpy()
     np.testing.assert_allclose(np.linalg.norm(context, axis=1), 20, rtol=1e-4)
     table = model.scoring_table().numpy()
     np.testing.assert_allclose(np.linalg.norm(table[1:], axis=1), 1, rtol=1e-4)
@@ -150,23 +153,26 @@ def test_dropout_is_a_function_of_its_seed() -> None:
     model = make_model(CnnConfig())
     history = ids([[1, 2, 3, 4, 5, 6, 7]])
     first, again, other = (
-        model(history, training=True, seed=tf.constant([1, draw])).numpy() for draw in (7, 7, 8)
+        model(Context(history), training=True, seed=tf.constant([1, draw])).numpy()
+        for draw in (7, 7, 8)
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
     # A seed alone does not make it training.
-    np.testing.assert_array_equal(model(history, seed=tf.constant([1, 7])), model(history))
+    np.testing.assert_array_equal(
+        model(Context(history), seed=tf.constant([1, 7])), model(Context(history))
+    )
 
 
 def test_training_needs_a_seed() -> None:
     with pytest.raises(ValueError, match="needs a seed"):
-        make_model(BowConfig())(ids([[1] * HISTORY]), training=True)
+        make_model(BowConfig())(Context(ids([[1] * HISTORY])), training=True)
 
 
 def test_padding_row_gets_no_gradient() -> None:
     model = make_model(LstmConfig(units=5))
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(tf.square(model(ids([padded([3, 4], "right")]))))
+        loss = tf.reduce_sum(tf.square(model(Context(ids([padded([3, 4], "right")])))))
     gradient = tf.convert_to_tensor(tape.gradient(loss, model.trainable_variables[0].value))
     np.testing.assert_array_equal(gradient[0], 0)
     assert np.abs(gradient[3]).max() > 0

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.models import serving
+from modules.models.history import Context
 from modules.models.recommender import Recommender
 from pipeline.config.model import ModelConfig
 from pipeline.errors import ConfigError
@@ -90,7 +91,7 @@ def test_answers_are_those_of_plain_arithmetic(
         ].assign(bias)
     histories = np.array([[0, 0, 3, 40, 7], [1, 2, 3, 4, 5], [0, 0, 0, 0, 9]], np.int32)
 
-    scores = model.encode_last(histories).numpy() @ model.scoring_table().numpy().T + bias
+    scores = model.encode_last(Context(histories)).numpy() @ model.scoring_table().numpy().T + bias
     scores[:, 0] = -np.inf
     np.put_along_axis(scores, histories, -np.inf, axis=1)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :TOP_K]

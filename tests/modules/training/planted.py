@@ -38,7 +38,7 @@ def training_config(**settings: object) -> TrainingConfig:
         "max_epochs": 3,
         "xla": False,
         "checkpoint_every": 3,
-        "softmax_chunk": 16,
+        "loss": {"name": "full_softmax", "chunk": 16},
         "ema_decay": 0.9,
         "optimizer": {"learning_rate": 0.02, "warmup_steps": 2, "schedule": "cosine"},
     }
