@@ -1,0 +1,31 @@
+"""Which columns of the windows a run reads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.config.model import ModelConfig
+from pipeline.config.training import TrainingConfig
+
+
+class Columns(NamedTuple):
+    """What is read besides the movies.
+
+    Attributes:
+        rating: Stars of context and targets.
+        time: Times of the context and of the last target.
+    """
+
+    rating: bool
+    time: bool
+
+
+def needed_columns(model: ModelConfig, training: TrainingConfig) -> Columns:
+    """Tells what model and loss make use of.
+
+    Args:
+        model: The model's section.
+        training: The training's section.
+    """
+    del model
+    return Columns(rating=training.rating_share > 0, time=False)

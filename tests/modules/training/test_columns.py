@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from modules.training.columns import Columns, needed_columns
+from pipeline.config.model import ModelConfig
+from pipeline.config.training import TrainingConfig
+
+
+def test_ids_alone_where_nothing_else_is_used() -> None:
+    assert needed_columns(ModelConfig(), TrainingConfig()) == Columns(rating=False, time=False)
+
+
+def test_weights_by_rating_need_the_ratings() -> None:
+    training = TrainingConfig(rating_share=0.5)
+    assert needed_columns(ModelConfig(), training) == Columns(rating=True, time=False)
