@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic
 import yaml
@@ -17,6 +17,8 @@ from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
+
+S = TypeVar("S", bound=Section)
 
 CONFIGS_DIR = Path(__file__).resolve().parent.parent / "configs"
 
@@ -64,17 +66,35 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         ConfigError: The file or an override cannot be used; names file, key, value and what is
             allowed.
     """
-    tree = _read_yaml(path) if path is not None else {}
+    tree = read_yaml(path) if path is not None else {}
     for override in overrides:
-        _apply_override(tree, override)
-    source = str(path) if path is not None else "the defaults"
+        apply_override(tree, override)
+    return validated(Config, tree, str(path) if path is not None else "the defaults")
+
+
+def validated(section: type[S], tree: Mapping[str, Any], source: str) -> S:
+    """Validates a tree of settings.
+
+    Args:
+        section: What the tree is to be.
+        tree: Keys and values as YAML gives them.
+        source: Where it comes from, for the message.
+
+    Raises:
+        ConfigError: It cannot be used; names source, key, value and what is allowed.
+    """
     try:
-        return Config.model_validate(tree)
+        return section.model_validate(tree)
     except pydantic.ValidationError as error:
-        raise ConfigError(_describe(error, source)) from None
+        raise ConfigError(_describe(error, source, section)) from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a file that holds a mapping; an empty one is an empty mapping.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else.
+    """
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -88,7 +108,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _apply_override(tree: dict[str, Any], override: str) -> None:
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Sets what an `a.b=value` string says, the value in YAML.
+
+    Raises:
+        ConfigError: It is no such string, or `a` holds a value.
+    """
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
@@ -97,28 +122,41 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override!r}: the value {text!r} is not valid YAML") from None
+    set_key(tree, parts, value, f"--set {override!r}")
+
+
+def set_key(tree: dict[str, Any], parts: Sequence[str], value: Any, source: str) -> None:
+    """Sets one key of a tree, making the sections on the way.
+
+    Args:
+        tree: Changed in place.
+        parts: The key's path.
+        value: What it is set to.
+        source: Who asks, for the message.
+
+    Raises:
+        ConfigError: There is a value on the way, where a section should be.
+    """
     node = tree
     for depth, part in enumerate(parts[:-1]):
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
-            raise ConfigError(
-                f"--set {override!r}: {'.'.join(parts[: depth + 1])} is a value, not a section"
-            )
+            raise ConfigError(f"{source}: {'.'.join(parts[: depth + 1])} is a value, not a section")
         node = child
     # Another encoder brings its own settings: those of the previous one do not apply to it.
-    if parts[-2:] == ["encoder", "name"] and node.get("name") != value:
+    if tuple(parts[-2:]) == ("encoder", "name") and node.get("name") != value:
         node.clear()
     node[parts[-1]] = value
 
 
-def _describe(error: pydantic.ValidationError, source: str) -> str:
+def _describe(error: pydantic.ValidationError, source: str, root: type[Section]) -> str:
     lines = [f"{source}: {error.error_count()} setting(s) cannot be used"]
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"]) or "(whole)"
         line = f"  {key}: {problem['msg']}"
         if problem["type"] == "extra_forbidden":
             line = f"  {key}: unknown key"
-            known = _known_keys(problem["loc"][:-1])
+            known = _known_keys(root, problem["loc"][:-1])
             if known:
                 line += f"; known here: {', '.join(known)}"
         elif not isinstance(problem["input"], Mapping | Section):
@@ -127,8 +165,8 @@ def _describe(error: pydantic.ValidationError, source: str) -> str:
     return "\n".join(lines)
 
 
-def _known_keys(location: Sequence[int | str]) -> list[str]:
-    section: Any = Config
+def _known_keys(root: type[Section], location: Sequence[int | str]) -> list[str]:
+    section: Any = root
     for part in location:
         fields = getattr(section, "model_fields", {})
         if part not in fields:
