@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import tensorflow as tf
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
 from modules import trainer
+from modules.training.run import RunSettings, TrainingData, run_fingerprint
 from modules.vocabulary import KEY_BASE
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
@@ -123,7 +125,35 @@ def test_a_catalogue_too_small_is_known_before_training(arguments: SimpleNamespa
 
 def test_the_fingerprint_follows_all_that_shapes_the_weights() -> None:
     train, held_out = planted_windows(5), planted_windows(3, held_out=True)
-    base: dict[str, Any] = {
+    settings = RunSettings(
+        model=ModelConfig(),
+        training=training_config(),
+        history=HistoryConfig(),
+        seed=1,
+        source_hash="0",
+    )
+    data = TrainingData(train, held_out, MOVIES)
+
+    def name(**changes: Any) -> str:
+        return run_fingerprint(dataclasses.replace(settings, **changes), data)
+
+    others = [
+        name(seed=2),
+        name(source_hash="1"),
+        name(model=ModelConfig(encoder=BowConfig())),
+        name(training=training_config(batch_size=11)),
+        name(history=HistoryConfig(length=9, stride=3)),
+        run_fingerprint(settings, dataclasses.replace(data, train=held_out)),
+        run_fingerprint(settings, dataclasses.replace(data, held_out=train)),
+        run_fingerprint(settings, dataclasses.replace(data, movies=MOVIES + 1)),
+    ]
+    assert name() == name()
+    assert len({name(), *others}) == len(others) + 1
+    assert np.char.isalnum(name())
+
+
+def test_only_what_shapes_the_weights_names_a_run() -> None:
+    custom = {
         "model": ModelConfig().model_dump_json(),
         "training": training_config().model_dump_json(),
         "history": HistoryConfig().model_dump_json(),
@@ -132,23 +162,5 @@ def test_the_fingerprint_follows_all_that_shapes_the_weights() -> None:
         "checkpoint_root": "somewhere",
         "source_hash": "0",
     }
-
-    def name(**changes: object) -> str:
-        return trainer.run_fingerprint(
-            {**base, **changes}, train=train, held_out=held_out, movies=MOVIES
-        )
-
-    assert name(checkpoint_root="elsewhere") == name()
-    assert name(conversion=ConversionConfig(top_k=5).model_dump_json()) == name()
-    others = [
-        name(seed=2),
-        name(source_hash="1"),
-        name(model=ModelConfig(encoder=BowConfig()).model_dump_json()),
-        name(training=training_config(batch_size=11).model_dump_json()),
-        name(history=HistoryConfig(length=9, stride=3).model_dump_json()),
-        trainer.run_fingerprint(base, train=held_out, held_out=held_out, movies=MOVIES),
-        trainer.run_fingerprint(base, train=train, held_out=train, movies=MOVIES),
-        trainer.run_fingerprint(base, train=train, held_out=held_out, movies=MOVIES + 1),
-    ]
-    assert len({name(), *others}) == len(others) + 1
-    assert np.char.isalnum(name())
+    moved = {**custom, "checkpoint_root": "elsewhere", "conversion": "another"}
+    assert trainer.run_settings(moved) == trainer.run_settings(custom)
