@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,35 +27,11 @@ from tabulate import tabulate
 
 from benchmarks.results import write_result
 from components.tflite_converter import flatbuffer
+from modules.evaluation.latency import measure
+from modules.features import CONTEXT_MOVIE_ID
 
 HISTORIES = 256
-WARM_UP = 100
 VARIANTS = ("float32", "float16", "int8")
-
-
-def measure(model: bytes, histories: npt.NDArray[np.int32], invocations: int) -> dict[str, float]:
-    """Times single recommendations.
-
-    Args:
-        model: Content of a `.tflite` file.
-        histories: int32 [histories, N], taken in turn.
-        invocations: How many to time.
-
-    Returns:
-        `median_ms`, `min_ms`.
-    """
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    place = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(place, [1, histories.shape[1]])
-    interpreter.allocate_tensors()
-    taken = np.empty(invocations + WARM_UP)
-    for i in range(len(taken)):
-        interpreter.set_tensor(place, histories[i % len(histories)][np.newaxis])
-        began = time.perf_counter_ns()
-        interpreter.invoke()
-        taken[i] = time.perf_counter_ns() - began
-    counted = taken[WARM_UP:] / 1e6
-    return {"median_ms": float(np.median(counted)), "min_ms": float(counted.min())}
 
 
 def with_top_k(model: bytes, top_k: int) -> bytes:
@@ -123,7 +98,7 @@ def measure_file(path: Path, top_ks: list[int], invocations: int) -> list[dict[s
             "movies": movies,
             "top_k": top_k,
             "bytes": len(model),
-            **measure(model, random_histories(length, movies), invocations),
+            **measure(model, {CONTEXT_MOVIE_ID: random_histories(length, movies)}, invocations),
         }
         for top_k, model in models.items()
     ]
@@ -148,7 +123,9 @@ def measure_shapes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                                 "movies": arguments.movies,
                                 "top_k": top_k,
                                 "bytes": len(model),
-                                **measure(model, histories, arguments.invocations),
+                                **measure(
+                                    model, {CONTEXT_MOVIE_ID: histories}, arguments.invocations
+                                ),
                             }
                         )
     return rows
