@@ -7,6 +7,7 @@ from typing import Any
 
 from tfx import v1 as tfx
 
+from components.catalogue_trainer.component import CatalogueTrainer
 from components.data_gate.component import DataGate
 from components.movielens_example_gen.component import MovieLensExampleGen
 from components.reference_ranks.component import ReferenceRanks
@@ -112,7 +113,7 @@ def create_pipeline(
     # Nothing is learned from data that the gate refused.
     transform.add_upstream_node(data_gate)
 
-    trainer = tfx.components.Trainer(
+    trainer = CatalogueTrainer(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -127,9 +128,15 @@ def create_pipeline(
             "seed": config.seed,
             "checkpoint_root": locations.checkpoint_root,
             "source_hash": source_hash(
-                "modules.models", "modules.training", "modules.trainer", "modules.vocabulary"
+                "components.catalogue_trainer",
+                "modules.catalogue",
+                "modules.models",
+                "modules.training",
+                "modules.trainer",
+                "modules.vocabulary",
             ),
         },
+        catalogue=example_gen.outputs["examples"],
     ).with_id("trainer")
 
     converter = TFLiteConverter(
@@ -182,7 +189,7 @@ def create_pipeline(
         artifact_root=locations.registry_artifacts,
         dataset=config.dataset,
         pipeline_config=config.model_dump_json(),
-        source_hash=source_hash("components.registry_pusher"),
+        source_hash=source_hash("components.registry_pusher", "modules.catalogue"),
     ).with_id("registry_pusher")
 
     return tfx.dsl.Pipeline(

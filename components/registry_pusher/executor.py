@@ -15,11 +15,12 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
 from components.registry_pusher.bundle import BundleSource, write_bundle
-from components.registry_pusher.catalogue import read_catalogue, vocabulary_movies
+from components.registry_pusher.catalogue import vocabulary_movies
 from components.registry_pusher.conversion import read_conversion, read_movie_ids, read_variants
 from components.registry_pusher.push import Pushed, Pusher
 from components.registry_pusher.tags import registry_tags, run_metrics
 from modules import features
+from modules.catalogue import read_catalogue
 from modules.evaluation.results import Validation, load_metrics, load_validation
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import RegistryConfig

@@ -14,6 +14,7 @@ import tensorflow as tf
 from modules.features import PADDING_ID
 from modules.models.encoders.base import build_encoder
 from modules.models.history import Context, History
+from modules.models.item_features import ItemFeatures
 from modules.models.layers import Dropout, unit_rows
 from pipeline.config.model import ModelConfig
 
@@ -25,13 +26,24 @@ class Recommender(keras.Model):
     stays so.
     """
 
-    def __init__(self, config: ModelConfig, *, history_length: int, movies: int) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        history_length: int,
+        movies: int,
+        item_features: ItemFeatures | None = None,
+    ) -> None:
         """Makes a model with random weights (seed them with `keras.utils.set_random_seed`).
 
         Args:
             config: Item tables, encoder and scoring.
             history_length: N, the events a history holds.
             movies: Movies of the vocabulary, their ids being 1..movies.
+            item_features: Of these movies, where `config.item_features` asks for any.
+
+        Raises:
+            ValueError: `item_features` is not what the configuration and `movies` ask for.
         """
         super().__init__(name="recommender")
         self.config = config
@@ -39,6 +51,9 @@ class Recommender(keras.Model):
         self.movies = movies
         self._items = self._table("items")
         self._labels = self._items if config.tied else self._table("labels")
+        self._features = self._checked(item_features)
+        self._item_vectors = self._feature_vectors("items")
+        self._label_vectors = self._item_vectors if config.tied else self._feature_vectors("labels")
         self._bias = (
             self.add_weight(shape=(movies + 1,), initializer="zeros", name="item_bias")
             if config.item_bias
@@ -56,14 +71,14 @@ class Recommender(keras.Model):
 
         With cosine scoring the rows have length one, so that one table can serve both sides.
         """
-        return self._scaled(self._items)
+        return self._rows(self._items, self._item_vectors)
 
     def scoring_table(self) -> tf.Tensor:
         """What context vectors are multiplied with: float32 [movies + 1, dim].
 
         Equal to `input_table` where the model is tied: an export then keeps one constant.
         """
-        return self._scaled(self._labels)
+        return self._rows(self._labels, self._label_vectors)
 
     def scoring_bias(self) -> tf.Tensor | None:
         """What is added to the scores: float32 [movies + 1], or None."""
@@ -116,11 +131,39 @@ class Recommender(keras.Model):
         weights.assign(weights * self._not_padding())
         return weights
 
+    def _checked(self, features: ItemFeatures | None) -> tf.Tensor | None:
+        if self.config.item_features.any != (features is not None):
+            raise ValueError(
+                f"model.item_features is {self.config.item_features}, but the features given are "
+                f"{features if features is None else list(features.names)}"
+            )
+        if features is None:
+            return None
+        if len(features.values) != self.movies + 1:
+            raise ValueError(
+                f"item features of {len(features.values) - 1} movies for a vocabulary of "
+                f"{self.movies}"
+            )
+        return tf.constant(features.values)
+
+    def _feature_vectors(self, table: str) -> keras.Variable | None:
+        if self._features is None:
+            return None
+        # From zero: a new model is the one that it would be without features.
+        return self.add_weight(
+            shape=(self._features.shape[1], self.config.dim),
+            initializer="zeros",
+            name=f"{table}_features",
+        )
+
     def _not_padding(self) -> tf.Tensor:
         return tf.cast(tf.range(self.movies + 1) != PADDING_ID, tf.float32)[:, None]
 
-    def _scaled(self, table: keras.Variable) -> tf.Tensor:
+    def _rows(self, table: keras.Variable, vectors: keras.Variable | None) -> tf.Tensor:
         rows = tf.convert_to_tensor(table)
+        if vectors is not None:
+            # The features of padding are zero, so its row stays zero.
+            rows = rows + tf.matmul(self._features, vectors)
         return unit_rows(rows) if self.config.scoring == "cosine" else rows
 
     def _look_up(self, context: Context, table: tf.Tensor) -> History:

@@ -12,7 +12,7 @@ import keras
 import tensorflow_transform as tft
 
 from modules.catalogue import read_catalogue
-from modules.models.item_features import ItemFeatures, any_item_feature, build_item_features
+from modules.models.item_features import ItemFeatures, build_item_features
 from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
 from modules.training.columns import needed_columns
@@ -200,7 +200,7 @@ def read_item_features(
         DataError: The catalogue is empty.
         ConfigError: The catalogue is not there, or has not what the model asks for.
     """
-    if not any_item_feature(config):
+    if not config.any:
         return None
     if catalogue_uri is None:
         raise ConfigError(

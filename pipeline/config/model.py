@@ -35,6 +35,21 @@ class LstmConfig(Section):
 EncoderConfig = Annotated[BowConfig | CnnConfig | LstmConfig, Field(discriminator="name")]
 
 
+class ItemFeaturesConfig(Section):
+    """What the catalogue says about a movie, added up in its row of the item table.
+
+    A device never sees them: an export keeps the sums, at no byte and no time.
+    """
+
+    genres: bool = Field(False, description="a learned vector a genre; their mean joins the row")
+    year: bool = Field(False, description="a learned vector a span of five years")
+
+    @property
+    def any(self) -> bool:
+        """Whether the catalogue is read."""
+        return self.genres or self.year
+
+
 class ModelConfig(Section):
     """Item tables, encoder and scoring."""
 
@@ -42,6 +57,7 @@ class ModelConfig(Section):
     dim: int = Field(64, ge=1, le=1024, description="width of an item vector")
     tied: bool = Field(True, description="score with the input item table instead of a second one")
     item_bias: bool = Field(False, description="add a learned number a movie to its score")
+    item_features: ItemFeaturesConfig = ItemFeaturesConfig()
     dropout: float = Field(0.2, ge=0, lt=1, description="share of values dropped in training")
     scoring: Literal["dot", "cosine"] = Field("dot", description="context with item vector")
     cosine_scale: float = Field(20.0, gt=0, description="cosine: factor before the softmax")

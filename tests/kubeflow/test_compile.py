@@ -57,6 +57,12 @@ def test_names_suit_kubernetes_and_references_follow(kubeflow: compiling.Compile
     assert blessed["producerTask"] == "latest-blessed-model-model-resolver"
 
 
+def test_the_trainer_gets_the_catalogue(vertex: compiling.Compiled) -> None:
+    inputs = tasks(vertex)["trainer"]["inputs"]["artifacts"]
+    assert inputs["catalogue"]["taskOutputArtifact"]["producerTask"] == "movielens_example_gen"
+    assert inputs["examples"]["taskOutputArtifact"]["producerTask"] == "transform"
+
+
 def test_every_step_runs_in_the_image_and_is_cached(kubeflow: compiling.Compiled) -> None:
     executors = kubeflow.spec["deploymentSpec"]["executors"]
     containers = [e["container"] for e in executors.values() if "container" in e]

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from components.registry_pusher.catalogue import CatalogueEntry, vocabulary_movies
+from components.registry_pusher.catalogue import vocabulary_movies
 from components.registry_pusher.conversion import read_conversion, read_movie_ids, read_variants
+from modules.catalogue import CatalogueEntry
 from pipeline.errors import RegistryError
 from pocketrec_device.bundle import Movie
 

@@ -11,12 +11,20 @@ import pytest
 import tensorflow as tf
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
+from components.movielens_example_gen.catalogue import Movie
+from components.movielens_example_gen.examples import encode_movies
 from modules import trainer
-from modules.training.run import RunSettings, TrainingData, run_fingerprint
+from modules.models.item_features import ItemFeatures
+from modules.training.run import (
+    RunSettings,
+    TrainingData,
+    read_training_data,
+    run_fingerprint,
+)
 from modules.vocabulary import KEY_BASE
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
-from pipeline.config.model import BowConfig, CnnConfig, ModelConfig
+from pipeline.config.model import BowConfig, CnnConfig, ItemFeaturesConfig, ModelConfig
 from pipeline.errors import ConfigError
 from tests.modules.training.planted import HISTORY, MOVIES, planted_windows, training_config
 
@@ -93,6 +101,44 @@ def test_trains_exports_and_cleans_up(arguments: SimpleNamespace, tmp_path: Path
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
+def write_catalogue(folder: Path) -> str:
+    """Lists the planted movies: the genre of movie 100 + i, which has vocabulary id i + 1."""
+    folder.mkdir()
+    movies = [
+        Movie(100 + index, f"{index} (1990)", ("Odd" if index % 2 else "Even",), 1990)
+        for index in range(MOVIES)
+    ]
+    with tf.io.TFRecordWriter(str(folder / "movies.gz"), options="GZIP") as writer:
+        for record in encode_movies(movies):
+            writer.write(record)
+    return str(folder)
+
+
+def test_item_features_come_from_the_catalogue(arguments: SimpleNamespace, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    custom = arguments.custom_config
+    model = ModelConfig.model_validate_json(custom["model"])
+    model = model.model_copy(update={"item_features": ItemFeaturesConfig(genres=True)})
+    custom["model"] = model.model_dump_json()
+    custom["training"] = training_config(max_epochs=1).model_dump_json()
+    with pytest.raises(ConfigError, match=r"custom_config\['catalogue'\]"):
+        trainer.run_fn(arguments)
+
+    custom["catalogue"] = write_catalogue(tmp_path / "catalogue")
+    data = read_training_data(
+        trainer.run_settings(custom),
+        train_files=arguments.train_files,
+        eval_files=arguments.eval_files,
+        transform_graph=arguments.transform_graph_path,
+        catalogue=custom["catalogue"],
+    )
+    assert data.item_features is not None
+    assert data.item_features.names == ("genres Even", "genres Odd")
+    assert data.item_features.values[:4].tolist() == [[0, 0], [1, 0], [0, 1], [1, 0]]
+    trainer.run_fn(arguments)
+    assert (tmp_path / "model/Format-Serving/saved_model.pb").exists()
+
+
 def test_a_run_killed_in_the_export_is_not_trained_again(
     arguments: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +183,11 @@ def test_the_fingerprint_follows_all_that_shapes_the_weights() -> None:
     def name(**changes: Any) -> str:
         return run_fingerprint(dataclasses.replace(settings, **changes), data)
 
+    def with_features(value: float) -> str:
+        values = np.full((MOVIES + 1, 1), value, np.float32)
+        features = ItemFeatures(("genres Odd",), values)
+        return run_fingerprint(settings, dataclasses.replace(data, item_features=features))
+
     others = [
         name(seed=2),
         name(source_hash="1"),
@@ -146,6 +197,8 @@ def test_the_fingerprint_follows_all_that_shapes_the_weights() -> None:
         run_fingerprint(settings, dataclasses.replace(data, train=held_out)),
         run_fingerprint(settings, dataclasses.replace(data, held_out=train)),
         run_fingerprint(settings, dataclasses.replace(data, movies=MOVIES + 1)),
+        with_features(0),
+        with_features(1),
     ]
     assert name() == name()
     assert len({name(), *others}) == len(others) + 1

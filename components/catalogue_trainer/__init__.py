@@ -1,0 +1,1 @@
+"""TFX's Trainer, with the catalogue as one more input."""

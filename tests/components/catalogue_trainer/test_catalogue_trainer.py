@@ -1,0 +1,87 @@
+"""The component under TFX's local runner, with a training function that records its arguments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+import pytest
+from tfx import v1 as tfx
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.types import standard_artifacts
+
+from components.catalogue_trainer.component import CatalogueTrainer
+
+RUN_FN = "tests.components.catalogue_trainer.recording.run_fn"
+
+
+class Place:
+    """Artifacts of the stages before, and one run of the trainer."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.metadata = sqlite_metadata_connection_config(str(root / "metadata.db"))
+
+    def run(self, *, with_catalogue: bool, splits: tuple[str, ...] = ("catalogue",)) -> Any:
+        """Trains; returns what the training function saw."""
+        windows = self._importer("windows", standard_artifacts.Examples, ("train", "eval"))
+        raw = self._importer("raw", standard_artifacts.Examples, ("train", *splits))
+        graph = self._importer("graph", standard_artifacts.TransformGraph)
+        schema = self._importer("schema", standard_artifacts.Schema)
+        (self.root / "schema" / "schema.pbtxt").touch()
+        trainer = CatalogueTrainer(
+            run_fn=RUN_FN,
+            examples=windows.outputs["result"],
+            transform_graph=graph.outputs["result"],
+            schema=schema.outputs["result"],
+            train_args=tfx.proto.TrainArgs(splits=["train"]),
+            eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+            custom_config={"seed": 3},
+            catalogue=raw.outputs["result"] if with_catalogue else None,
+        ).with_id("trainer")
+        tfx.orchestration.LocalDagRunner().run(
+            tfx.dsl.Pipeline(
+                pipeline_name="toy",
+                pipeline_root=str(self.root / "artifacts"),
+                components=[windows, raw, graph, schema, trainer],
+                metadata_connection_config=self.metadata,
+            )
+        )
+        (seen,) = (self.root / "artifacts" / "trainer" / "model").rglob("seen.json")
+        return json.loads(seen.read_text())
+
+    def recorded(self) -> str:
+        """`custom_config` as the trainer's execution has it in the metadata."""
+        (execution,) = mlmd.MetadataStore(self.metadata).get_executions_by_type(
+            "components.catalogue_trainer.component.CatalogueTrainer"
+        )
+        return str(execution.custom_properties["custom_config"].string_value)
+
+    def _importer(self, name: str, kind: Any, splits: tuple[str, ...] = ()) -> Any:
+        folder = self.root / name
+        folder.mkdir()
+        properties = {"split_names": json.dumps(splits)} if splits else {}
+        return tfx.dsl.Importer(
+            source_uri=str(folder), artifact_type=kind, properties=properties
+        ).with_id(name)
+
+
+def test_the_training_function_gets_the_catalogue_beside_its_settings(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    seen = place.run(with_catalogue=True)
+    assert seen["custom_config"] == {"seed": 3, "catalogue": str(tmp_path / "raw/Split-catalogue")}
+    assert seen["train_files"] == [str(tmp_path / "windows/Split-train/*")]
+    assert seen["transform_graph_path"] == str(tmp_path / "graph")
+    # A path among the recorded settings would be part of the cache's key.
+    assert json.loads(place.recorded()) == {"seed": 3}
+
+
+def test_without_a_catalogue_it_is_tfx_s_trainer(tmp_path: Path) -> None:
+    assert Place(tmp_path).run(with_catalogue=False)["custom_config"] == {"seed": 3}
+
+
+def test_examples_without_a_catalogue_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="catalogue"):
+        Place(tmp_path).run(with_catalogue=True, splits=())
