@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from pipeline import progress, recovery
 from pipeline.config.root import Config
@@ -38,12 +39,13 @@ class RunOutcome:
     error: str = ""
 
 
-def run_locally(config: Config, workspace: Workspace) -> RunOutcome:
+def run_locally(config: Config, workspace: Workspace, *, data_only: bool = False) -> RunOutcome:
     """Runs every step with the local runner, on Beam in this process unless configured.
 
     Args:
         config: All settings.
         workspace: Held for the time of the run.
+        data_only: Whether to end with the windows, before anything is trained.
 
     Raises:
         PocketRecError: The data set cannot be had, or another run holds the workspace.
@@ -55,40 +57,24 @@ def run_locally(config: Config, workspace: Workspace) -> RunOutcome:
         if interrupted:
             print(f"cleaned up after an interrupted run ({', '.join(interrupted)})", flush=True)
         print("loading TensorFlow and TFX ...", flush=True)
-        return _run(config, workspace, input_base, started)
+        return _run(config, workspace, input_base, started, data_only=data_only)
 
 
-def _run(config: Config, workspace: Workspace, input_base: Path, started: float) -> RunOutcome:
+def _run(
+    config: Config, workspace: Workspace, input_base: Path, started: float, *, data_only: bool
+) -> RunOutcome:
     run_id = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
     log_file = workspace.root / "logs" / f"{run_id}.log"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     failed_step, message = None, ""
     with progress.captured(log_file, ()):
         # Late: half a minute of imports that `--help` and the other commands do without.
-        from tfx import v1 as tfx
         from tfx.dsl.compiler import compiler
         from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
         from tfx.orchestration.local import local_dag_runner
         from tfx.orchestration.portable import runtime_parameter_utils
 
-        from pipeline.pipeline import Locations, create_pipeline
-
-        label = dataset_label(config.dataset)
-        pipeline = create_pipeline(
-            config,
-            name=pipeline_name(config),
-            locations=Locations(
-                input_base=str(input_base),
-                pipeline_root=str(workspace.pipeline_root / label),
-                schema_file=str(_schema_file(workspace)),
-                checkpoint_root=str(workspace.checkpoints / label),
-                tracking_uri=config.registry.tracking_uri or workspace.tracking_uri,
-                registry_artifacts=str(workspace.registry / "artifacts"),
-            ),
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(workspace.metadata_db)
-            ),
-        )
+        pipeline = _pipeline(config, workspace, input_base, data_only=data_only)
         # The runner would make up a run id of its own; given here, every record can carry it.
         runnable = compiler.Compiler().compile(pipeline)
         runtime_parameter_utils.substitute_runtime_parameter(
@@ -103,6 +89,42 @@ def _run(config: Config, workspace: Workspace, input_base: Path, started: float)
             logging.getLogger(__name__).exception("the run failed")
             steps.fail()
     return RunOutcome(run_id, time.monotonic() - started, log_file, failed_step, message)
+
+
+def _pipeline(config: Config, workspace: Workspace, input_base: Path, *, data_only: bool) -> Any:
+    from tfx import v1 as tfx
+
+    from pipeline.data_steps import create_data_pipeline
+    from pipeline.pipeline import Locations, create_pipeline
+
+    name, label = pipeline_name(config), dataset_label(config.dataset)
+    pipeline_root = str(workspace.pipeline_root / label)
+    schema_file = str(_schema_file(workspace))
+    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        str(workspace.metadata_db)
+    )
+    if data_only:
+        return create_data_pipeline(
+            config,
+            name=name,
+            input_base=str(input_base),
+            schema_file=schema_file,
+            pipeline_root=pipeline_root,
+            metadata_connection_config=metadata,
+        )
+    return create_pipeline(
+        config,
+        name=name,
+        locations=Locations(
+            input_base=str(input_base),
+            pipeline_root=pipeline_root,
+            schema_file=schema_file,
+            checkpoint_root=str(workspace.checkpoints / label),
+            tracking_uri=config.registry.tracking_uri or workspace.tracking_uri,
+            registry_artifacts=str(workspace.registry / "artifacts"),
+        ),
+        metadata_connection_config=metadata,
+    )
 
 
 def error_message(error: BaseException) -> str:

@@ -8,8 +8,6 @@ from typing import Any
 from tfx import v1 as tfx
 
 from components.catalogue_trainer.component import CatalogueTrainer
-from components.data_gate.component import DataGate
-from components.movielens_example_gen.component import MovieLensExampleGen
 from components.reference_ranks.component import ReferenceRanks
 from components.registry_pusher.component import RegistryPusher
 from components.tflite_converter.component import TFLiteConverter
@@ -18,8 +16,8 @@ from modules.evaluation import eval_config
 from modules.evaluation.resolver import blessed_model_resolver
 from modules.source_hash import source_hash
 from pipeline.config.root import Config
+from pipeline.data_steps import data_steps
 
-PREPROCESSING_FN = "modules.preprocessing.preprocessing_fn"
 RUN_FN = "modules.trainer.run_fn"
 EVALUATION_MODULE = "modules.evaluation.extractors"
 
@@ -63,61 +61,14 @@ def create_pipeline(
             identical second run is cached whole. Kubeflow knows the standard strategy alone.
         metadata_connection_config: ML Metadata's database, for runners that need it.
     """
-    example_gen = MovieLensExampleGen(
-        input_base=locations.input_base,
-        config=config.data.model_dump_json(),
-        source_hash=source_hash("components.movielens_example_gen", "modules.features"),
-    ).with_id("movielens_example_gen")
-
-    not_timelines = [features.SPLIT_CATALOGUE]
-    statistics_gen = tfx.components.StatisticsGen(
-        examples=example_gen.outputs["examples"], exclude_splits=not_timelines
-    ).with_id("statistics_gen")
-    schema_importer = tfx.components.ImportSchemaGen(schema_file=locations.schema_file).with_id(
-        "schema_importer"
-    )
-    example_validator = tfx.components.ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"],
-        schema=schema_importer.outputs["schema"],
-        exclude_splits=not_timelines,
-    ).with_id("example_validator")
-    data_gate = DataGate(
-        statistics=statistics_gen.outputs["statistics"],
-        anomalies=example_validator.outputs["anomalies"],
-        schema=schema_importer.outputs["schema"],
-        source_hash=source_hash("components.data_gate", "modules.features"),
-    ).with_id("data_gate")
-
-    transform = tfx.components.Transform(
-        examples=example_gen.outputs["examples"],
-        schema=schema_importer.outputs["schema"],
-        preprocessing_fn=PREPROCESSING_FN,
-        splits_config=tfx.proto.SplitsConfig(
-            # The vocabulary must not see what is held out.
-            analyze=[features.SPLIT_TRAIN],
-            transform=[features.SPLIT_TRAIN, features.SPLIT_EVAL, features.SPLIT_TEST],
-        ),
-        # Windows are checked by the tests; their statistics would cost a pass over all of them.
-        disable_statistics=True,
-        custom_config={
-            "history": config.history.model_dump_json(),
-            "source_hash": source_hash(
-                "modules.preprocessing",
-                "modules.windows",
-                "modules.vocabulary",
-                "modules.features",
-                "pipeline.config.history",
-            ),
-        },
-    ).with_id("transform")
-    # Nothing is learned from data that the gate refused.
-    transform.add_upstream_node(data_gate)
+    data = data_steps(config, input_base=locations.input_base, schema_file=locations.schema_file)
+    example_gen, transform = data.example_gen, data.transform
 
     trainer = CatalogueTrainer(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        schema=schema_importer.outputs["schema"],
+        schema=data.schema_importer.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=[features.SPLIT_TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[features.SPLIT_EVAL]),
         custom_config={
@@ -196,12 +147,7 @@ def create_pipeline(
         pipeline_name=name,
         pipeline_root=locations.pipeline_root,
         components=[
-            example_gen,
-            statistics_gen,
-            schema_importer,
-            example_validator,
-            data_gate,
-            transform,
+            *data.nodes,
             trainer,
             converter,
             resolver,
