@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.event_features import EventFeaturesConfig
 
 
 class BowConfig(Section):
@@ -32,7 +33,44 @@ class LstmConfig(Section):
     units: int = Field(64, ge=1, le=1024, description="width of the state")
 
 
-EncoderConfig = Annotated[BowConfig | CnnConfig | LstmConfig, Field(discriminator="name")]
+class LruConfig(Section):
+    """Linear recurrent units, each followed by a feed-forward part."""
+
+    name: Literal["lru"] = "lru"
+    layers: int = Field(2, ge=1, le=16, description="recurrences")
+    expand: int = Field(2, ge=1, le=16, description="complex channels of a state, in model.dim")
+    feed_forward: int = Field(4, ge=1, le=16, description="width inside, in model.dim")
+
+
+class MixerConfig(Section):
+    """Learned weights of distances instead of attention, gated."""
+
+    name: Literal["mixer"] = "mixer"
+    blocks: int = Field(2, ge=1, le=16)
+    heads: int = Field(4, ge=1, le=64, description="sets of weights; must divide model.dim")
+    feed_forward: int | None = Field(
+        None, ge=1, description="width of the feature part; null: twice model.dim"
+    )
+
+
+class TransformerConfig(Section):
+    """Causal self-attention over the history: SASRec."""
+
+    name: Literal["transformer"] = "transformer"
+    layers: int = Field(2, ge=1, le=12, description="blocks")
+    heads: int = Field(1, ge=1, le=64, description="parts of model.dim that attend separately")
+    feed_forward: int | None = Field(
+        None, ge=1, le=4096, description="width of the feed-forward part; null: model.dim"
+    )
+    positions: Literal["from_last", "from_first"] = Field(
+        "from_last", description="end of the history that learned positions are counted from"
+    )
+
+
+EncoderConfig = Annotated[
+    BowConfig | CnnConfig | LruConfig | LstmConfig | MixerConfig | TransformerConfig,
+    Field(discriminator="name"),
+]
 
 
 class ItemFeaturesConfig(Section):
@@ -61,3 +99,26 @@ class ModelConfig(Section):
     dropout: float = Field(0.2, ge=0, lt=1, description="share of values dropped in training")
     scoring: Literal["dot", "cosine"] = Field("dot", description="context with item vector")
     cosine_scale: float = Field(20.0, gt=0, description="cosine: factor before the softmax")
+    event_features: EventFeaturesConfig = EventFeaturesConfig()
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> ModelConfig:
+        heads = getattr(self.encoder, "heads", 1)
+        if self.dim % heads:
+            raise ValueError(f"dim {self.dim} does not split into {heads} heads of equal width")
+        return self
+
+    @property
+    def reads_rating(self) -> bool:
+        """Whether the ratings of the history are read."""
+        return self.event_features.rating
+
+    @property
+    def reads_time(self) -> bool:
+        """Whether the times of the history are read."""
+        return self.event_features.reads_time
+
+    @property
+    def reads_request_time(self) -> bool:
+        """Whether the moment that is predicted for is read."""
+        return self.event_features.age

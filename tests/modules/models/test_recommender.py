@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from modules.models.history import Context
 from modules.models.recommender import Recommender
-from pipeline.config.model import BowConfig, CnnConfig, EncoderConfig, LstmConfig, ModelConfig
+from pipeline.config.model import (
+    BowConfig,
+    CnnConfig,
+    EncoderConfig,
+    LruConfig,
+    LstmConfig,
+    MixerConfig,
+    ModelConfig,
+    TransformerConfig,
+)
 
 HISTORY = 7
 MOVIES = 12
@@ -21,6 +30,11 @@ ENCODERS: list[EncoderConfig] = [
     CnnConfig(layers=1, kernel=HISTORY),
     CnnConfig(layers=2, kernel=2, dilation_base=8),
     LstmConfig(units=5),
+    LruConfig(layers=2, expand=1, feed_forward=2),
+    MixerConfig(blocks=1, heads=3),
+    MixerConfig(blocks=2, heads=2, feed_forward=5),
+    TransformerConfig(),
+    TransformerConfig(layers=1, heads=3, feed_forward=9, positions="from_first"),
 ]
 
 

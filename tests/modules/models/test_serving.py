@@ -23,7 +23,10 @@ MOVIES, LENGTH, TOP_K = 40, 5, 12
 ENCODERS: list[dict[str, Any]] = [
     {"name": "bow", "hidden": (8,)},
     {"name": "cnn", "layers": 2},
+    {"name": "lru", "layers": 2},
     {"name": "lstm", "units": 8},
+    {"name": "mixer", "heads": 2},
+    {"name": "transformer", "heads": 2},
 ]
 
 
@@ -51,7 +54,7 @@ def ask(served: Any, histories: npt.ArrayLike) -> tuple[npt.NDArray[Any], npt.ND
     return answers["top_prediction_ids"].numpy(), answers["top_prediction_scores"].numpy()
 
 
-def test_align_left_rotates_what_follows_the_last_movie_to_the_front() -> None:
+def test_what_follows_the_last_movie_is_rotated_to_the_front() -> None:
     rows = [
         ([0, 0, 0, 0], [0, 0, 0, 0]),
         ([7, 0, 0, 0], [0, 0, 0, 7]),
@@ -62,7 +65,9 @@ def test_align_left_rotates_what_follows_the_last_movie_to_the_front() -> None:
         ([7, 0, 8, 0], [0, 7, 0, 8]),
     ]
     given_rows, expected = zip(*rows, strict=True)
-    assert serving.align_left(tf.constant(given_rows, tf.int32)).numpy().tolist() == list(expected)
+    aligned = serving.left_aligned_context(tf.constant(given_rows, tf.int32), {})
+    assert aligned.movie_id.numpy().tolist() == list(expected)
+    assert (aligned.rating, aligned.time) == (None, None)
 
 
 def test_exclude_pushes_down_the_rows_own_movies_and_padding() -> None:

@@ -1,0 +1,185 @@
+"""A positional mixer: events are mixed by learned weights of their distance, without queries or keys.
+
+Blocks of two gated parts with a residual path around each. The first mixes events: instead of
+attention's products of queries and keys it has a learned weight for every distance and head, as
+FPARec (arXiv 2407.02793) and FuXi-beta (arXiv 2508.10615) found sufficient, in the gated form of
+HSTU (arXiv 2402.17152). The second is a SwiGLU (Shazeer, 2020). On a device the mixing is a product
+with static weights, the cheapest thing there is.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modules.models.encoders.base import Encoder
+from modules.models.history import History
+from modules.models.layers import Dropout, RmsNorm
+from pipeline.config.model import MixerConfig
+from pipeline.errors import ConfigError
+
+# How fast the first and the last head forget at the start, per event.
+_STEEPEST, _FLATTEST = 0.3, 0.005
+
+
+class MixerEncoder(Encoder):
+    """See the module."""
+
+    def __init__(
+        self, config: MixerConfig, *, dim: int, history_length: int, dropout: float
+    ) -> None:
+        super().__init__(name="mixer")
+        width = config.feed_forward or 2 * dim
+        self._blocks = [
+            _Block(
+                dim=dim,
+                heads=config.heads,
+                width=width,
+                length=history_length,
+                dropout=dropout,
+                index=index,
+            )
+            for index in range(config.blocks)
+        ]
+        self.built = True
+
+    def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See `Encoder.call`."""
+        # Time first: the mixing is then a plain matrix product for each head.
+        values = tf.transpose(history.items, [1, 0, 2])
+        known = tf.transpose(history.known[..., 0])
+        for block in self._blocks:
+            values = block.all_positions(values, known, seed)
+        return tf.transpose(values, [1, 0, 2])
+
+    def last(self, history: History) -> tf.Tensor:
+        """See `Encoder.last`."""
+        values, known = history.items, history.known[..., 0]
+        for block in self._blocks[:-1]:
+            values = block.on_device(values, known, last_only=False)
+        return self._blocks[-1].on_device(values, known, last_only=True)
+
+
+class _Block(keras.layers.Layer):
+    """Mixing of events, then of features."""
+
+    def __init__(
+        self, *, dim: int, heads: int, width: int, length: int, dropout: float, index: int
+    ) -> None:
+        super().__init__(name=f"block_{index}")
+        self._dim, self._heads, self._width = dim, heads, width
+        self._distance = self.add_weight(
+            shape=(heads, length), initializer="zeros", name="distance"
+        )
+        slopes = np.geomspace(_STEEPEST, _FLATTEST, heads)
+        self._distance.assign(-slopes[:, None] * np.arange(length))
+        self._norm = RmsNorm(dim, name="norm")
+        self._gate_value = _dense(dim, 2 * dim, "gate_value")
+        self._norm_mixed = RmsNorm(dim, name="norm_mixed")
+        self._output = _dense(dim, dim, "output")
+        self._norm_features = RmsNorm(dim, name="norm_features")
+        self._features_in = _dense(dim, 2 * width, "features_in")
+        self._features_out = _dense(width, dim, "features_out")
+        self._drop_mixed = Dropout(dropout, site=1 + 2 * index)
+        self._drop_features = Dropout(dropout, site=2 + 2 * index)
+        self.built = True
+
+    def all_positions(
+        self, values: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None
+    ) -> tf.Tensor:
+        """Computes the block in training.
+
+        Args:
+            values: float32 [history, batch, dim].
+            known: float32 [history, batch], 1 for an event.
+            seed: int32 [2] of dropout, or None.
+
+        Returns:
+            float32 [history, batch, dim].
+        """
+        gate, value = tf.split(tf.nn.silu(self._gate_value(self._norm(values))), 2, axis=-1)
+        length, depth = values.shape[0], self._dim // self._heads
+        weights = self._weights(length)
+        mixed = []
+        for head, part in enumerate(tf.split(value * known[..., None], self._heads, axis=-1)):
+            total = tf.matmul(weights[head], tf.reshape(part, [length, -1]))
+            count = tf.matmul(weights[head], known)
+            mixed.append(tf.reshape(total, [length, -1, depth]) / _at_least_some(count)[..., None])
+        out = self._output(self._norm_mixed(tf.concat(mixed, axis=-1)) * gate)
+        values = values + self._drop_mixed(out, seed)
+        return values + self._drop_features(self._mix_features(values), seed)
+
+    def on_device(self, values: tf.Tensor, known: tf.Tensor, *, last_only: bool) -> tf.Tensor:
+        """Computes the block for a left-padded batch with plain TFLite operators.
+
+        Args:
+            values: float32 [batch, history, dim].
+            known: float32 [batch, history], 1 for an event.
+            last_only: Whether the last position alone is wanted.
+
+        Returns:
+            float32 [batch, history, dim], or [batch, dim].
+        """
+        length, depth = values.shape[1], self._dim // self._heads
+        normed = self._norm(values)
+        kernel = tf.convert_to_tensor(self._gate_value.kernel)
+        value = tf.nn.silu(tf.matmul(normed, kernel[:, self._dim :])) * known[..., None]
+        kept = slice(length - 1, length) if last_only else slice(0, length)
+        gate = tf.nn.silu(tf.matmul(normed[:, kept], kernel[:, : self._dim]))
+        weights = self._weights(length)[:, kept]
+        mixed = []
+        for head, part in enumerate(tf.split(value, self._heads, axis=-1)):
+            # The number of events is mixed along as one more feature: it is the divisor.
+            both = tf.concat([tf.transpose(part, [0, 2, 1]), known[:, None, :]], axis=1)
+            total = tf.matmul(both, weights[head], transpose_b=True)
+            mixed.append(total[:, :depth] / _at_least_some(total[:, depth:]))
+        context = tf.transpose(tf.concat(mixed, axis=1), [0, 2, 1])
+        values = values[:, kept] + self._output(self._norm_mixed(context) * gate)
+        values = values + self._mix_features(values)
+        return tf.reshape(values, [-1, self._dim]) if last_only else values
+
+    def _weights(self, length: int) -> tf.Tensor:
+        """Returns float32 [heads, history, history]: weight of event j for position i, 0 after it.
+
+        Weights are not normalised: their sum depends on where a history starts.
+        """
+        distance = self._distance[:, :length]
+        weight = tf.exp(distance - tf.reduce_max(distance, axis=1, keepdims=True))
+        # One row is what position 0 weighs: itself, zeros for what is later, and - wrapped around -
+        # what is earlier. Each further row is the same, moved on by one; reading rows that are one
+        # too short from a row repeated does just that, and costs no gather.
+        row = tf.concat([weight[:, :1], tf.zeros([self._heads, length]), weight[:, :0:-1]], axis=1)
+        repeated = tf.reshape(
+            tf.tile(row[:, None, :], [1, length, 1]), [self._heads, 2 * length * length]
+        )
+        shorter = tf.reshape(
+            repeated[:, : length * (2 * length - 1)], [self._heads, length, 2 * length - 1]
+        )
+        return shorter[:, :, :length]
+
+    def _mix_features(self, values: tf.Tensor) -> tf.Tensor:
+        gate, value = tf.split(self._features_in(self._norm_features(values)), 2, axis=-1)
+        return self._features_out(tf.nn.silu(gate) * value)
+
+
+def _dense(inputs: int, outputs: int, name: str) -> keras.layers.Dense:
+    layer = keras.layers.Dense(outputs, use_bias=False, name=name)
+    layer.build((None, inputs))
+    return layer
+
+
+def _at_least_some(count: tf.Tensor) -> tf.Tensor:
+    """Keeps a position without any event from dividing by zero."""
+    return tf.maximum(count, 1e-9)
+
+
+def build(config: MixerConfig, *, dim: int, history_length: int, dropout: float) -> MixerEncoder:
+    """Builds the encoder; see `base.build_encoder`.
+
+    Raises:
+        ConfigError: The heads do not divide the width of item vectors.
+    """
+    if dim % config.heads:
+        raise ConfigError(f"model.encoder.heads ({config.heads}) must divide model.dim ({dim})")
+    return MixerEncoder(config, dim=dim, history_length=history_length, dropout=dropout)

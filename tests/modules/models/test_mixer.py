@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+
+from modules.models.encoders.base import build_encoder
+from modules.models.encoders.mixer import MixerEncoder
+from modules.models.history import History
+from pipeline.config.model import MixerConfig
+from pipeline.errors import ConfigError
+
+Array = npt.NDArray[np.float32]
+LENGTH, DIM = 5, 4
+
+
+def make(length: int = LENGTH, **settings: int) -> MixerEncoder:
+    keras.utils.set_random_seed(1)
+    config = MixerConfig.model_validate({"blocks": 1, "heads": 2, "feed_forward": 3, **settings})
+    encoder = build_encoder(config, dim=DIM, history_length=length, dropout=0.0)
+    assert isinstance(encoder, MixerEncoder)
+    rng = np.random.default_rng(2)
+    for weight in encoder.trainable_variables:
+        weight.assign(rng.normal(0, 0.7, weight.shape))
+    return encoder
+
+
+def history(events: int, length: int = LENGTH) -> History:
+    known = (np.arange(length) >= length - events).astype(np.float32)[None, :, None]
+    items = np.random.default_rng(3).normal(size=(1, 9, DIM)).astype(np.float32)[:, -length:]
+    return History(tf.constant(items * known), tf.constant(known))
+
+
+def silu(values: Array) -> Array:
+    return values / (1 + np.exp(-values))
+
+
+def rms_norm(values: Array, gain: Array) -> Array:
+    return values / np.sqrt((values**2).mean(-1, keepdims=True) + 1e-6) * gain
+
+
+def test_a_block_by_hand() -> None:
+    encoder = make()
+    weights = {w.path.removeprefix("block_0/"): w.numpy() for w in encoder.trainable_variables}
+    given = history(events=3)
+    values = given.items.numpy()[0]
+    mixed = np.zeros((LENGTH, DIM), np.float32)
+    both = silu(rms_norm(values, weights["norm/gain"]) @ weights["gate_value/kernel"])
+    gate, value = both[:, :DIM], both[:, DIM:]
+    # Head 0 mixes the first two features, head 1 the others; events 2, 3 and 4 are known.
+    for head, columns in ((0, slice(0, 2)), (1, slice(2, 4))):
+        for position in range(2, LENGTH):
+            seen = range(2, position + 1)
+            weight = np.exp([weights["distance"][head, position - event] for event in seen])
+            mixed[position, columns] = (weight / weight.sum()) @ value[2 : position + 1, columns]
+    out = (rms_norm(mixed, weights["norm_mixed/gain"]) * gate) @ weights["output/kernel"]
+    values = values + out
+    inner = rms_norm(values, weights["norm_features/gain"]) @ weights["features_in/kernel"]
+    values = values + (silu(inner[:, :3]) * inner[:, 3:]) @ weights["features_out/kernel"]
+    np.testing.assert_allclose(encoder(given).numpy()[0, 2:], values[2:], atol=1e-5)
+    np.testing.assert_allclose(encoder.last(given).numpy()[0], values[-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("events", [1, 2, 3])
+def test_a_window_cut_short_gives_the_same(events: int) -> None:
+    encoder = make(blocks=2)
+    whole, cut = history(events), history(events, length=3)
+    np.testing.assert_allclose(encoder(cut)[0, -1], encoder(whole)[0, -1], atol=1e-5)
+
+
+def test_weights_start_as_decays_from_steep_to_flat() -> None:
+    config = MixerConfig(blocks=1, heads=2)
+    encoder = build_encoder(config, dim=DIM, history_length=LENGTH, dropout=0.0)
+    distance = next(w.numpy() for w in encoder.trainable_variables if w.name == "distance")
+    np.testing.assert_allclose(distance[0], -0.3 * np.arange(LENGTH), rtol=1e-6)
+    np.testing.assert_allclose(distance[1], -0.005 * np.arange(LENGTH), rtol=1e-6)
+
+
+def test_far_apart_weights_do_not_overflow() -> None:
+    encoder = make()
+    distance = next(w for w in encoder.trainable_variables if w.name == "distance")
+    distance.assign(np.array([[0, 900, 0, 0, 0], [0, -900, 0, 0, 0]], np.float32))
+    assert np.isfinite(encoder(history(events=5)).numpy()).all()
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ConfigError, match=r"heads \(3\) must divide model.dim \(4\)"):
+        make(heads=3)
