@@ -64,8 +64,10 @@ def test_an_identical_second_run_is_cached_whole_and_quick(workspace: Path) -> N
     assert len(as_json("registry", "list", "--workspace", str(workspace))) == 1
 
 
-def test_another_encoder_runs_again_from_the_trainer_on(workspace: Path) -> None:
-    pocketrec(*run_arguments(workspace, "model.encoder.name=bow", "gate.max_drop_from_blessed=1"))
+def test_another_model_runs_again_from_the_trainer_on(workspace: Path) -> None:
+    settings = ["model.encoder.name=bow", "gate.max_drop_from_blessed=1"]
+    settings += ["model.item_features.genres=true", "model.item_features.year=true"]
+    pocketrec(*run_arguments(workspace, *settings))
     states = {step.node_id: step.state for step in _latest(workspace).steps}
     again = {node_id for node_id, state in states.items() if state != "cached"}
     assert again == set(FROM_TRAINER_ON)
