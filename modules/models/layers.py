@@ -37,6 +37,22 @@ class RmsNorm(keras.layers.Layer):
         return values * tf.math.rsqrt(square + NORM_EPSILON) * self.gain
 
 
+class LayerNorm(keras.layers.Layer):
+    """Normalisation to mean 0 and variance 1, with a learned gain and shift (Ba et al., 2016)."""
+
+    def __init__(self, dim: int, *, name: str) -> None:
+        super().__init__(name=name)
+        self.gain = self.add_weight(shape=(dim,), initializer="ones", name="gain")
+        self.shift = self.add_weight(shape=(dim,), initializer="zeros", name="shift")
+        self.built = True
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        """Normalises `[..., dim]` over its last axis."""
+        centred = values - tf.reduce_mean(values, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+        return centred * tf.math.rsqrt(variance + NORM_EPSILON) * self.gain + self.shift
+
+
 class Dropout:
     """Dropout whose mask is a pure function of a seed.
 

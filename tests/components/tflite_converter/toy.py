@@ -19,6 +19,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "bow": {"encoder": {"name": "bow", "hidden": (16,)}},
     "cnn": {"encoder": {"name": "cnn", "layers": 2}, "scoring": "cosine"},
     "lstm": {"encoder": {"name": "lstm", "units": 16}},
+    "transformer": {"encoder": {"name": "transformer", "heads": 2}},
 }
 
 

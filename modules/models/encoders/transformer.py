@@ -1,0 +1,181 @@
+"""Self-attention over the history: SASRec."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modules.models.attention import join_heads, key_places, mask, spans, split_heads
+from modules.models.encoders.base import Encoder
+from modules.models.history import History
+from modules.models.layers import Dropout, LayerNorm
+from pipeline.config.model import TransformerConfig
+
+# Of weights that end a branch or feed one: blocks start near to passing on what they get.
+_SMALL = keras.initializers.RandomNormal(stddev=0.02)
+
+
+class TransformerEncoder(Encoder):
+    """Blocks of causal self-attention with learned positions (Kang and McAuley, 2018).
+
+    The equations are those of the authors' code, which its ports keep: the normalised events are
+    the queries and go on beside the attention, keys and values come from the events as they are.
+    """
+
+    def __init__(
+        self, config: TransformerConfig, *, dim: int, history_length: int, dropout: float
+    ) -> None:
+        super().__init__(name="transformer")
+        self._from_last = config.positions == "from_last"
+        self._positions = self.add_weight(
+            shape=(history_length, dim),
+            initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(dim)),
+            name="positions",
+        )
+        self._dropout = Dropout(dropout, site=1)
+        self._blocks = [
+            _Block(config, index, dim=dim, dropout=dropout) for index in range(config.layers)
+        ]
+        self._norm = LayerNorm(dim, name="norm")
+        self.built = True
+
+    def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """See `Encoder.call`."""
+        items, known, _ = history
+        length = items.shape[1]
+        before = tf.constant(np.tri(length, dtype=np.float32))
+        count = tf.einsum("ij,bjd->bid", before, known)[..., 0]
+        if self._from_last:
+            # So that windows cut to fewer columns, and padded on either side, agree.
+            after = count[:, -1:] - count
+            place = self._positions.shape[0] - 1 - tf.cast(after, tf.int32)
+        else:
+            place = tf.maximum(tf.cast(count, tf.int32) - 1, 0)
+        positions = tf.gather(self._positions, place)
+        values = (items + self._dropout(positions, seed)) * known
+        for block in self._blocks:
+            values = block(values, known, seed)
+        return self._norm(values)
+
+    def last(self, history: History) -> tf.Tensor:
+        """See `Encoder.last`."""
+        items, known, _ = history
+        length = items.shape[1]
+        if self._from_last:
+            positions = tf.convert_to_tensor(self._positions)[-length:]
+        else:
+            count = tf.cast(tf.reduce_sum(known, axis=[1, 2]), tf.int32)[:, tf.newaxis]
+            place = tf.maximum(tf.range(length) - length + count, 0)
+            positions = tf.gather(self._positions, place)
+        values = (items + positions) * known
+        for block in self._blocks[:-1]:
+            values = block(values, known)
+        return self._norm(self._blocks[-1].last(values, known))
+
+
+class _Block(keras.layers.Layer):
+    """Attention, then a feed-forward network at each position."""
+
+    def __init__(self, config: TransformerConfig, index: int, *, dim: int, dropout: float) -> None:
+        super().__init__(name=f"block_{index}")
+        width = config.feed_forward or dim
+        self._heads = config.heads
+        self._dim = dim
+        self._scale = 1 / math.sqrt(dim // config.heads)
+        self._query_norm = LayerNorm(dim, name=f"query_norm_{index}")
+        self._query = _dense(dim, dim, name=f"query_{index}")
+        self._key = _dense(dim, dim, name=f"key_{index}")
+        self._value = _dense(dim, dim, name=f"value_{index}")
+        self._output = _dense(dim, dim, name=f"output_{index}", initializer=_SMALL)
+        self._forward_norm = LayerNorm(dim, name=f"forward_norm_{index}")
+        self._inner = _dense(dim, width, name=f"inner_{index}", initializer=_SMALL)
+        self._outer = _dense(width, dim, name=f"outer_{index}", initializer=_SMALL)
+        site = 10 * (index + 1)
+        self._weight_dropout = Dropout(dropout, site=site)
+        self._inner_dropout = Dropout(dropout, site=site + 1)
+        self._outer_dropout = Dropout(dropout, site=site + 2)
+        self.built = True
+
+    def call(self, values: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Maps every position.
+
+        Args:
+            values: float32 [batch, history, dim], zeros at padding.
+            known: float32 [batch, history, 1].
+            seed: int32 [2], or None outside of training.
+
+        Returns:
+            float32 [batch, history, dim], zeros at padding.
+        """
+        length = values.shape[1]
+        # Products of matrices, not of batches of them: half the time.
+        rows = tf.reshape(values, [-1, self._dim])
+        queries = self._query_norm(rows)
+        query, key, value = (
+            split_heads(tf.reshape(part, [-1, length, self._dim]), self._heads)
+            for part in (
+                self._query(queries) * self._scale,
+                self._key(rows),
+                self._value(rows),
+            )
+        )
+        places = key_places(known)
+        seen = []
+        for index, (start, stop) in enumerate(spans(length)):
+            scores = tf.matmul(query[:, :, start:stop], key[:, :, :stop], transpose_b=True)
+            weights = tf.nn.softmax(scores + mask(places, start, stop))
+            draw = None if seed is None else seed + tf.constant([index, 0])
+            weights = self._weight_dropout(weights, draw)
+            seen.append(tf.matmul(weights, value[:, :, :stop]))
+        mixed = tf.reshape(join_heads(tf.concat(seen, axis=2)), [-1, self._dim])
+        rows = self._feed_forward(queries + self._output(mixed), seed)
+        return tf.reshape(rows, [-1, length, self._dim]) * known
+
+    def last(self, values: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+        """Maps the last position: float32 [batch, dim].
+
+        One query needs neither keys nor values of the events: its product with the key matrix
+        meets the events as they are, and the value matrix their weighted sum. What the keys' bias
+        adds is the same for all events and falls out of the softmax.
+        """
+        length, width = values.shape[1], self._dim // self._heads
+        queries = self._query_norm(values[:, -1])
+        query = tf.split(self._query(queries) * self._scale, self._heads, axis=1)
+        keys, into = (
+            tf.reshape(tf.convert_to_tensor(layer.kernel), [self._dim, self._heads, width])
+            for layer in (self._key, self._value)
+        )
+        asked = tf.stack(
+            [tf.matmul(part, keys[:, head], transpose_b=True) for head, part in enumerate(query)],
+            axis=1,
+        )
+        padding = mask(key_places(known), length - 1, length)[:, 0]
+        weights = tf.nn.softmax(tf.matmul(asked, values, transpose_b=True) + padding)
+        seen = tf.unstack(tf.matmul(weights, values), axis=1)
+        mixed = tf.concat(
+            [tf.matmul(part, into[:, head]) for head, part in enumerate(seen)], axis=1
+        )
+        return self._feed_forward(queries + self._output(mixed + self._value.bias), None)
+
+    def _feed_forward(self, rows: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        rows = self._forward_norm(rows)
+        inner = tf.nn.relu(self._inner_dropout(self._inner(rows), seed))
+        return rows + self._outer_dropout(self._outer(inner), seed)
+
+
+def _dense(
+    inputs: int, units: int, *, name: str, initializer: object = "glorot_uniform"
+) -> keras.layers.Dense:
+    layer = keras.layers.Dense(units, kernel_initializer=initializer, name=name)
+    layer.build((None, inputs))
+    return layer
+
+
+def build(
+    config: TransformerConfig, *, dim: int, history_length: int, dropout: float
+) -> TransformerEncoder:
+    """Builds the encoder; see `base.build_encoder`."""
+    return TransformerEncoder(config, dim=dim, history_length=history_length, dropout=dropout)
