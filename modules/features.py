@@ -29,6 +29,7 @@ Windows (Transform's output, one row a window; N = history length, ids of the vo
 | `history_length` | int64 | [1], known events before the last target, not cut at N |
 | `held_out` | int64 | [1] |
 | `user_id` | int64 | [1] |
+| `user_gender_id`, `user_age_id`, `user_occupation_id` | int64 | [1], see `modules.user_attributes`, 0 = not known |
 | `seen_movie_id` | int64 | sparse [0..], all known movies before the target; empty in train |
 
 A held-out window has one target, at its last position that is not padding. A held-out target that
@@ -57,6 +58,9 @@ TARGET_RATING = "target_rating"
 TARGET_TIMESTAMP = "target_timestamp"
 HISTORY_LENGTH = "history_length"
 SEEN_MOVIE_ID = "seen_movie_id"
+
+REQUEST_TIMESTAMP = "request_timestamp"
+"""Input of a served model: the moment to recommend for. Windows hold it as `target_timestamp`."""
 
 TOP_PREDICTION_IDS = "top_prediction_ids"
 TOP_PREDICTION_SCORES = "top_prediction_scores"

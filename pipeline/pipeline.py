@@ -82,6 +82,7 @@ def create_pipeline(
                 "components.catalogue_trainer",
                 "modules.catalogue",
                 "modules.models",
+                "modules.serving_inputs",
                 "modules.training",
                 "modules.trainer",
                 "modules.vocabulary",
@@ -101,6 +102,7 @@ def create_pipeline(
             "components.tflite_converter",
             "modules.evaluation.litert",
             "modules.evaluation.ranking",
+            "modules.serving_inputs",
             "modules.training.input",
             "modules.vocabulary",
         ),
@@ -110,7 +112,10 @@ def create_pipeline(
         "latest_blessed_model"
     )
     evaluation_hash = source_hash(
-        "modules.evaluation", "components.reference_ranks", "modules.vocabulary"
+        "modules.evaluation",
+        "modules.serving_inputs",
+        "components.reference_ranks",
+        "modules.vocabulary",
     )
     reference_ranks = ReferenceRanks(
         windows=transform.outputs["transformed_examples"],

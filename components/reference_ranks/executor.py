@@ -69,7 +69,7 @@ class Executor(base_executor.BaseExecutor):
         written = 0
         # Half-written it is never read: the artifact counts once this execution is published.
         with tf.io.TFRecordWriter(f"{folder}/{FILE_NAME}", options="GZIP") as writer:
-            for batch in read_windows(files, candidate.rules.length):
+            for batch in read_windows(files, candidate.rules.length, ranker.inputs):
                 for record in with_features(batch.records, ranker.features(batch)):
                     writer.write(record)
                 written += len(batch.records)

@@ -19,6 +19,7 @@ from components.reference_ranks.served_model import FLOAT32, GATED, ServedModel
 from components.reference_ranks.timelines import Timelines
 from modules.evaluation import rank_features
 from modules.evaluation.ranking import NO_REFERENCE, IntArray, list_ranks
+from modules.serving_inputs import inputs_of_windows
 from pipeline.errors import DataError, GateError
 
 
@@ -55,7 +56,8 @@ class BlessedRanker:
         """
         replay = self._replayer.replay(self._locator.events(batch.windows))
         try:
-            ids, scores = self._model.predict(replay.context)
+            further = inputs_of_windows(self._model.inputs, replay.columns)
+            ids, scores = self._model.predict(replay.context, further)
         except ValueError as error:
             raise self._unusable(error) from error
         return list_ranks(ids, scores, replay.targets, replay.seen, self._movies)
@@ -69,7 +71,11 @@ class BlessedRanker:
 
 
 class ReferenceRanker:
-    """Ranks windows under popularity, recent popularity, float32 and the latest blessed model."""
+    """Ranks windows under popularity, recent popularity, float32 and the latest blessed model.
+
+    Attributes:
+        inputs: What the candidate reads beside the ids of a window.
+    """
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class ReferenceRanker:
         """
         self._movies = candidate.vocabulary.movies
         self._float32 = candidate.load(FLOAT32)
+        self.inputs = self._float32.inputs
         self._blessed = blessed
         self._window_days = window_days
         liked = train.ratings >= np.float32(candidate.rules.min_rating)
@@ -116,7 +123,7 @@ class ReferenceRanker:
             Arrays [batch] of int64 or text, by feature name.
         """
         targets, seen = batch.windows.targets, batch.seen
-        ids, scores = self._float32.predict(batch.context)
+        ids, scores = self._float32.predict(batch.context, batch.further)
         if self._blessed is None:
             blessed = np.full(len(targets), NO_REFERENCE, np.int64)
         else:

@@ -8,12 +8,14 @@ other model's history is cut from there.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from components.reference_ranks.timelines import Timelines
+from modules import features
 from modules.evaluation.ranking import IntArray, Ragged
 from pipeline.errors import DataError
 
@@ -151,11 +153,14 @@ class Replay:
 
     Attributes:
         context: int64 [windows, N], its vocabulary ids, oldest first, padded on the left with 0.
+        columns: What a model may read beside them, by the names of `modules.features`: ratings and
+            times [windows, N], 0 at padding, and the target's time [windows, 1].
         targets: int64 [windows], its vocabulary ids, 0 = not in its vocabulary.
         seen: [windows, (seen)], its vocabulary ids of all movies before the target.
     """
 
     context: IntArray
+    columns: Mapping[str, npt.NDArray[Any]]
     targets: IntArray
     seen: Ragged
 
@@ -189,10 +194,20 @@ class Replayer:
         begin = np.searchsorted(self._usable, starts)
         number = end[:, np.newaxis] - self._rules.length + np.arange(self._rules.length)
         filled = number >= begin[:, np.newaxis]
-        context = np.zeros(number.shape, np.int64)
-        context[filled] = self._ids[self._usable[number[filled]]]
+        source = self._usable[number[filled]]
 
+        def cut(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            row = np.zeros(number.shape, values.dtype)
+            row[filled] = values[source]
+            return row
+
+        columns = {
+            features.CONTEXT_RATING: cut(self._timelines.ratings),
+            features.CONTEXT_TIMESTAMP: cut(self._timelines.timestamps),
+            features.TARGET_TIMESTAMP: self._timelines.timestamps[events][:, np.newaxis],
+        }
         lengths = events - starts
         seen_offsets = np.concatenate([[0], np.cumsum(lengths)])
-        source = np.repeat(starts - seen_offsets[:-1], lengths) + np.arange(seen_offsets[-1])
-        return Replay(context, self._ids[events], Ragged(self._ids[source], seen_offsets))
+        before = np.repeat(starts - seen_offsets[:-1], lengths) + np.arange(seen_offsets[-1])
+        seen = Ragged(self._ids[before], seen_offsets)
+        return Replay(cut(self._ids), columns, self._ids[events], seen)

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from components.reference_ranks.replay import Windows
 from modules import features
 from modules.evaluation.ranking import IntArray, Ragged
+from modules.serving_inputs import FURTHER_INPUTS, inputs_of_windows
 
 ROWS_A_BATCH = 8192
 """Bounds memory: windows held at one time."""
@@ -25,21 +27,26 @@ class WindowBatch:
         records: Serialized `tf.Example`s.
         windows: Whose they are and where they were cut.
         context: int64 [batch, N], the candidate's vocabulary ids.
+        further: What the candidate reads beside them, by name.
         seen: [batch, (seen)], the candidate's vocabulary ids.
     """
 
     records: list[bytes]
     windows: Windows
     context: IntArray
+    further: Mapping[str, npt.NDArray[Any]]
     seen: Ragged
 
 
-def read_windows(files: Sequence[str], history_length: int) -> Iterator[WindowBatch]:
+def read_windows(
+    files: Sequence[str], history_length: int, inputs: Sequence[str] = ()
+) -> Iterator[WindowBatch]:
     """Reads compressed TFRecord files of windows, in the order of names and records.
 
     Args:
         files: Paths or URIs.
         history_length: N.
+        inputs: What the candidate reads beside the ids, see `modules.serving_inputs`.
 
     Raises:
         tf.errors.InvalidArgumentError: A record is not a window of this length.
@@ -54,6 +61,11 @@ def read_windows(files: Sequence[str], history_length: int) -> Iterator[WindowBa
         features.TARGET_MOVIE_ID: row,
         features.SEEN_MOVIE_ID: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64),
     }
+    for name in inputs:
+        described = FURTHER_INPUTS[name]
+        # Records hold integers of 64 bits alone.
+        dtype = tf.float32 if described.dtype == "float32" else tf.int64
+        spec[described.column] = tf.io.FixedLenFeature(described.shape(history_length)[1:], dtype)
     dataset = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
     for records in dataset.batch(ROWS_A_BATCH):
         batch = tf.io.parse_example(records, spec)
@@ -65,9 +77,10 @@ def read_windows(files: Sequence[str], history_length: int) -> Iterator[WindowBa
                 history_lengths=batch[features.HISTORY_LENGTH].numpy(),
                 # A held-out window has one target, the other positions hold 0.
                 targets=batch[features.TARGET_MOVIE_ID].numpy().max(axis=1),
-                target_timestamps=batch[features.TARGET_TIMESTAMP].numpy(),
+                target_timestamps=batch[features.TARGET_TIMESTAMP].numpy().reshape(-1),
             ),
             context=batch[features.CONTEXT_MOVIE_ID].numpy(),
+            further=inputs_of_windows(inputs, batch),
             seen=Ragged(seen.values.numpy(), seen.row_splits.numpy()),
         )
 

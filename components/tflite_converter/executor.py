@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from components.tflite_converter.parity import HeldOut
 from components.tflite_converter.variants import Conversion, convert_variants
 from modules import features
 from modules.evaluation.ranking import Ragged
+from modules.serving_inputs import ServingInput, further_inputs, inputs_of_windows
 from modules.training.input import read_windows
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import ConversionConfig
@@ -53,7 +55,13 @@ class Executor(base_executor.BaseExecutor):
 
         conversion = convert_variants(
             path_utils.serving_model_path(trained.uri),
-            _held_out(input_dict[EXAMPLES], graph_uri, len(movie_ids), config.parity_windows),
+            _held_out(
+                input_dict[EXAMPLES],
+                graph_uri,
+                len(movie_ids),
+                config.parity_windows,
+                further_inputs(model_config),
+            ),
             config=config,
         )
         _log(conversion)
@@ -70,16 +78,31 @@ class Executor(base_executor.BaseExecutor):
             converted.set_int_custom_property(f"{name}_bytes", len(variant.content))
 
 
-def _held_out(examples: list[Artifact], graph_uri: str, movies: int, count: int) -> HeldOut:
+def _held_out(
+    examples: list[Artifact],
+    graph_uri: str,
+    movies: int,
+    count: int,
+    inputs: Sequence[ServingInput],
+) -> HeldOut:
     patterns = [f"{uri}/*" for uri in artifact_utils.get_split_uris(examples, features.SPLIT_EVAL)]
     spec = tft.TFTransformOutput(graph_uri).transformed_feature_spec()
-    windows = read_windows(patterns, spec, with_seen=True, movies=movies).first(count)
+    columns = {given.column for given in inputs}
+    windows = read_windows(
+        patterns,
+        spec,
+        with_seen=True,
+        movies=movies,
+        with_rating=features.CONTEXT_RATING in columns,
+        with_time=features.CONTEXT_TIMESTAMP in columns,
+    ).first(count)
     return HeldOut(
         context=windows.context.astype(np.int64),
         # A held-out window has one target, and 0 elsewhere.
         target=windows.target.max(axis=1).astype(np.int64),
         seen=Ragged(windows.seen.astype(np.int64), windows.seen_splits),
         movies=movies,
+        further=inputs_of_windows((given.name for given in inputs), windows.columns()),
     )
 
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from tfx.dsl.io import fileio
 
 from components.tflite_converter.variants import Conversion
+from modules.features import CONTEXT_MOVIE_ID
+from modules.serving_inputs import further_inputs
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
@@ -80,6 +82,7 @@ def report(
         "history": history.model_dump(
             mode="json", include={"length", "padding", "min_history", "min_rating"}
         ),
+        "inputs": [CONTEXT_MOVIE_ID, *(given.name for given in further_inputs(model))],
         "top_k": config.top_k,
         "movies": movies,
         "gated": config.gated,

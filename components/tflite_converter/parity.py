@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from modules.evaluation.ranking import FloatArray, IntArray, Ragged, hits, list_ranks, recommended
 
@@ -20,12 +23,14 @@ class HeldOut:
         target: int64 [windows], 0 = not in the vocabulary: a miss.
         seen: [windows, (seen)], movies known before the target.
         movies: Size of the vocabulary.
+        further: What the model reads beside the ids, by name, see `modules.serving_inputs`.
     """
 
     context: IntArray
     target: IntArray
     seen: Ragged
     movies: int
+    further: Mapping[str, npt.NDArray[Any]] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from components.tflite_converter.convert import ConversionError
+from modules import features
 from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import FloatArray, IntArray
+from modules.serving_inputs import inputs_of_windows
 
 _SEED = 3
 _RANDOM_HISTORIES = 16
+_FIRST_SECOND = 1_000_000_000
+_UNKNOWN_SHARE = 0.1
 
 
 def smoke_test(
@@ -31,11 +38,21 @@ def smoke_test(
             padding or on the batch.
     """
     left, right = probes(history_length, movies)
+    by_left, by_right = further_probes(left, right, model.inputs)
+    nothing = {given: np.zeros_like(values) for given, values in by_left.items()}
     try:
-        ids, scores = model.predict(left)
+        ids, scores = model.predict(left, by_left)
         check_answers(left, ids, scores, name=name, movies=movies, top_k=top_k)
-        _same(name, "another side of the padding", (ids, scores), model.predict(right))
-        alone = [model.predict(history[np.newaxis]) for history in left]
+        _same(name, "another side of the padding", (ids, scores), model.predict(right, by_right))
+        # An app may know the movies alone.
+        check_answers(left, *model.predict(left, nothing), name=name, movies=movies, top_k=top_k)
+        alone = [
+            model.predict(
+                left[row : row + 1],
+                {given: values[row : row + 1] for given, values in by_left.items()},
+            )
+            for row in range(len(left))
+        ]
     except ValueError as error:
         raise ConversionError(f"{name}: {error}") from error
     singly = np.concatenate([a[0] for a in alone]), np.concatenate([a[1] for a in alone])
@@ -69,6 +86,46 @@ def probes(history_length: int, movies: int) -> tuple[IntArray, IntArray]:
         left[row, history_length - len(history) :] = history
         right[row, : len(history)] = history
     return left, right
+
+
+def further_probes(
+    left: IntArray, right: IntArray, inputs: Sequence[str]
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
+    """Draws what a model reads beside the ids of `probes`.
+
+    Args:
+        left: int64 [probes, N], padded on the left.
+        right: int64 [probes, N], the same histories padded on the right.
+        inputs: Names, see `modules.serving_inputs`.
+
+    Returns:
+        The same values for each padding; some of those of events are 0, not known.
+    """
+    random = np.random.default_rng(_SEED)
+    rows, length = left.shape
+    # A second to some years from each event to the next, the last one being the request.
+    steps = np.exp2(random.uniform(0, 26, (rows, length + 1))).astype(np.int64)
+    time = _FIRST_SECOND + np.cumsum(steps, axis=1)
+    stars = random.integers(1, 10, left.shape, endpoint=True) / 2
+    unknown = random.random(left.shape) < _UNKNOWN_SHARE
+    columns = {
+        features.CONTEXT_RATING: np.where(unknown, 0, stars),
+        features.CONTEXT_TIMESTAMP: np.where(unknown, 0, time[:, :-1]),
+        features.TARGET_TIMESTAMP: time[:, -1:],
+    }
+
+    def padded(histories: IntArray) -> dict[str, npt.NDArray[Any]]:
+        events, drawn = histories > 0, left > 0
+        moved = {}
+        for name, values in columns.items():
+            if values.shape == left.shape:
+                moved[name] = np.zeros_like(values)
+                moved[name][events] = values[drawn]
+            else:
+                moved[name] = values
+        return inputs_of_windows(inputs, moved)
+
+    return padded(left), padded(right)
 
 
 def check_answers(

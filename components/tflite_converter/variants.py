@@ -108,8 +108,10 @@ def saved_model_answers(saved_model: str, windows: HeldOut) -> Answers:
     serve = tf.saved_model.load(saved_model).signatures["serving_default"]
     ids, scores = [], []
     for start in range(0, len(windows), _BATCH):
-        context = tf.constant(windows.context[start : start + _BATCH], tf.int32)
-        answers = serve(**{CONTEXT_MOVIE_ID: context})
+        rows = slice(start, start + _BATCH)
+        context = tf.constant(windows.context[rows], tf.int32)
+        further = {name: tf.constant(values[rows]) for name, values in windows.further.items()}
+        answers = serve(**{CONTEXT_MOVIE_ID: context}, **further)
         ids.append(answers[TOP_PREDICTION_IDS].numpy().astype(np.int64))
         scores.append(answers[TOP_PREDICTION_SCORES].numpy())
     return Answers(np.concatenate(ids), np.concatenate(scores))
@@ -125,7 +127,7 @@ def _check(name: str, content: bytes, reference: Answers, windows: HeldOut, top_
             movies=windows.movies,
             top_k=top_k,
         )
-        answers = Answers(*model.predict(windows.context))
+        answers = Answers(*model.predict(windows.context, windows.further))
     except ValueError as error:
         raise ConversionError(f"variant {name}: {error}") from error
     return Variant(

@@ -21,6 +21,7 @@ from modules import features
 from modules.evaluation import rank_features
 from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import IntArray, Ragged, list_ranks, recommended
+from modules.serving_inputs import inputs_of_windows
 
 MODEL_FILE = "tflite"
 """The name that TFMA gives to a TFLite model inside a Model artifact."""
@@ -97,7 +98,7 @@ def rank_batch(model: TopKModel, batch: Mapping[str, Any]) -> dict[str, Any]:
     targets = np.asarray(batch[features.TARGET_MOVIE_ID], np.int64).max(axis=1)
     seen = to_ragged(batch[features.SEEN_MOVIE_ID])
     movies = int(np.max(batch[rank_features.CATALOGUE_SIZE]))
-    ids, scores = model.predict(context)
+    ids, scores = model.predict(context, inputs_of_windows(model.inputs, batch))
     shown = recommended(ids, scores, seen, movies, rank_features.RECOMMENDED_K)
     ranks = list_ranks(ids, scores, targets, seen, movies)
     return {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from modules import features
 from modules.evaluation.ranking import FloatArray, IntArray
+from modules.serving_inputs import FURTHER_INPUTS
 
 SIGNATURE = "serving_default"
 BATCH = 256
@@ -14,7 +18,11 @@ BATCH = 256
 
 
 class TopKModel:
-    """A loaded `.tflite` file with the signature of the device contract."""
+    """A loaded `.tflite` file with the signature of the device contract.
+
+    Attributes:
+        inputs: Names of what it reads beside the ids, see `modules.serving_inputs`.
+    """
 
     def __init__(self, content: bytes, name: str) -> None:
         """Loads the model.
@@ -35,25 +43,32 @@ class TopKModel:
             signature = self._interpreter.get_signature_list().get(SIGNATURE)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{name}: LiteRT cannot load it: {error}") from error
-        inputs = [features.CONTEXT_MOVIE_ID]
         outputs = [features.TOP_PREDICTION_IDS, features.TOP_PREDICTION_SCORES]
-        if signature is None or signature["inputs"] != inputs:
+        needed = {features.CONTEXT_MOVIE_ID}
+        if signature is None or not needed <= set(signature["inputs"]) <= {
+            *needed,
+            *FURTHER_INPUTS,
+        }:
             raise ValueError(
-                f"{name}: needs a signature {SIGNATURE!r} with inputs {inputs}, has "
-                f"{self._interpreter.get_signature_list()}"
+                f"{name}: needs a signature {SIGNATURE!r} with the input "
+                f"{features.CONTEXT_MOVIE_ID!r} and at most {sorted(FURTHER_INPUTS)} beside it, "
+                f"has {self._interpreter.get_signature_list()}"
             )
         if sorted(signature["outputs"]) != outputs:
             raise ValueError(f"{name}: needs outputs {outputs}, has {signature['outputs']}")
+        self.inputs = tuple(further for further in FURTHER_INPUTS if further in signature["inputs"])
         self._runner = self._interpreter.get_signature_runner(SIGNATURE)
-        details = self._runner.get_input_details()[features.CONTEXT_MOVIE_ID]
-        self._dtype = details["dtype"]
-        self._history_length = int(details["shape_signature"][-1])
+        self._details = self._runner.get_input_details()
+        self._history_length = int(self._details[features.CONTEXT_MOVIE_ID]["shape_signature"][-1])
 
-    def predict(self, context: IntArray) -> tuple[IntArray, FloatArray]:
+    def predict(
+        self, context: IntArray, further: Mapping[str, npt.NDArray[Any]] | None = None
+    ) -> tuple[IntArray, FloatArray]:
         """Recommends for a batch of histories.
 
         Args:
             context: int64 [batch, N], vocabulary ids, oldest first, 0 = padding.
+            further: At least the `inputs` by name, [batch, N] or [batch, 1].
 
         Returns:
             Vocabulary ids int64 [batch, K] and scores float32 [batch, K], best first.
@@ -61,6 +76,10 @@ class TopKModel:
         Raises:
             ValueError: The model does not take this history or fails on it.
         """
+        given = {features.CONTEXT_MOVIE_ID: context, **(further or {})}
+        missing = [name for name in self.inputs if name not in given]
+        if missing:
+            raise ValueError(f"{self._name}: reads {missing} beside the history")
         # LiteRT would take any length, and answer from whatever its operations make of it.
         if context.ndim != 2 or context.shape[1] != self._history_length:
             raise ValueError(
@@ -69,13 +88,27 @@ class TopKModel:
             )
         ids: list[npt.NDArray[np.int64]] = []
         scores: list[npt.NDArray[np.float32]] = []
-        for start in range(0, len(context), BATCH):
-            batch = np.ascontiguousarray(context[start : start + BATCH], dtype=self._dtype)
-            try:
-                outputs = self._runner(**{features.CONTEXT_MOVIE_ID: batch})
-            except (ValueError, RuntimeError) as error:
+        for name in self.inputs:
+            described = FURTHER_INPUTS[name]
+            expected = (len(context), described.shape(self._history_length)[1])
+            if given[name].shape != expected:
                 raise ValueError(
-                    f"{self._name}: fails on a history of shape {batch.shape}: {error}"
+                    f"{self._name}: takes {name} of shape {list(expected)}, got "
+                    f"{list(given[name].shape)}"
+                )
+        for start in range(0, len(context), BATCH):
+            batch = {
+                name: np.ascontiguousarray(
+                    given[name][start : start + BATCH], dtype=details["dtype"]
+                )
+                for name, details in self._details.items()
+            }
+            try:
+                outputs = self._runner(**batch)
+            except (ValueError, RuntimeError) as error:
+                shape = batch[features.CONTEXT_MOVIE_ID].shape
+                raise ValueError(
+                    f"{self._name}: fails on a history of shape {shape}: {error}"
                 ) from error
             ids.append(outputs[features.TOP_PREDICTION_IDS].astype(np.int64))
             scores.append(outputs[features.TOP_PREDICTION_SCORES].astype(np.float32))

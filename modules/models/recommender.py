@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from modules.features import PADDING_ID
 from modules.models.encoders.base import build_encoder
+from modules.models.event_features import EventFeatures
 from modules.models.history import Context, History
 from modules.models.item_features import ItemFeatures
 from modules.models.layers import Dropout, unit_rows
@@ -62,6 +63,11 @@ class Recommender(keras.Model):
         self.encoder = build_encoder(
             config.encoder, dim=config.dim, history_length=history_length, dropout=config.dropout
         )
+        self._event_features = (
+            EventFeatures(config.event_features, dim=config.dim)
+            if config.event_features.any
+            else None
+        )
         self._dropout = Dropout(config.dropout, site=0)
         self.built = True
 
@@ -102,7 +108,6 @@ class Recommender(keras.Model):
         """
         if training and seed is None:
             raise ValueError("training needs a seed for dropout: int32 [2], new for each update")
-        history = self._look_up(context, self.input_table)
         drop = seed if training else None
         history = history._replace(items=self._dropout(history.items, drop))
         return self._finish(self.encoder(history, drop))
@@ -110,6 +115,7 @@ class Recommender(keras.Model):
     def encode_last(self, context: Context, input_table: tf.Tensor | None = None) -> tf.Tensor:
         """Encodes each whole history, computing no more than its last position needs.
 
+        history = self._look_up(context, self.input_table, drop)
         Args:
             context: A batch of length `history_length`, padded on the left.
             input_table: The table to look movies up in, `input_table` by default. An export gives
@@ -166,12 +172,17 @@ class Recommender(keras.Model):
             rows = rows + tf.matmul(self._features, vectors)
         return unit_rows(rows) if self.config.scoring == "cosine" else rows
 
-    def _look_up(self, context: Context, table: tf.Tensor) -> History:
+    def _look_up(
+        self, context: Context, table: tf.Tensor, seed: tf.Tensor | None = None
+    ) -> History:
         known = tf.cast(context.movie_id != PADDING_ID, tf.float32)[..., None]
         # Rows have a length near one: brings single values near one, as the encoders expect. The
         # mask keeps every gradient off the padding's row.
         scale = known * math.sqrt(self.config.dim)
-        return History(tf.gather(table, context.movie_id) * scale, known, context.time)
+        items = tf.gather(table, context.movie_id) * scale
+        if self._event_features is not None:
+            items += self._event_features(context, seed) * known
+        return History(items, known, context.time)
 
     def _finish(self, context: tf.Tensor) -> tf.Tensor:
         if self.config.scoring == "dot":

@@ -14,17 +14,23 @@ What surrounds the encoder is written for the interpreter of a phone, batch of o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import keras
 import tensorflow as tf
 
 from modules.features import (
     CONTEXT_MOVIE_ID,
+    CONTEXT_RATING,
+    CONTEXT_TIMESTAMP,
     PADDING_ID,
+    REQUEST_TIMESTAMP,
     TOP_PREDICTION_IDS,
     TOP_PREDICTION_SCORES,
 )
 from modules.models.history import Context
 from modules.models.recommender import Recommender
+from modules.serving_inputs import FURTHER_INPUTS, further_inputs
 from pipeline.errors import ConfigError
 
 # Below any score a model gives, and far from float32's limit even where one movie of a history
@@ -35,7 +41,8 @@ EXCLUDED = -1e9
 def export(recommender: Recommender, directory: str, *, top_k: int) -> None:
     """Writes the recommender as a SavedModel with the signature `serving_default`.
 
-    Input: int32 `context_movie_id` [batch, history], oldest first, padded with 0 on either side.
+    Input: int32 `context_movie_id` [batch, history], oldest first, padded with 0 on either side;
+    after it those of `modules.serving_inputs` that the model reads.
     Outputs: int32 `top_prediction_ids` and float32 `top_prediction_scores`, both [batch, top_k],
     by falling score, equal scores by rising id; never padding, never a movie of the history.
 
@@ -55,7 +62,11 @@ def export(recommender: Recommender, directory: str, *, top_k: int) -> None:
         "serving_default",
         graph.recommend,
         input_signature=[
-            tf.TensorSpec([None, recommender.history_length], tf.int32, CONTEXT_MOVIE_ID)
+            tf.TensorSpec([None, recommender.history_length], tf.int32, CONTEXT_MOVIE_ID),
+            *(
+                tf.TensorSpec(given.shape(recommender.history_length), given.dtype, given.name)
+                for given in further_inputs(recommender.config)
+            ),
         ],
     )
     archive.write_out(directory, verbose=False)
@@ -86,6 +97,7 @@ class ServingGraph:
     def __init__(self, recommender: Recommender, *, top_k: int) -> None:
         self.top_k = top_k
         self._recommender = recommender
+        self._further = [given.name for given in further_inputs(recommender.config)]
         self._input_table = recommender.input_table.numpy()
         # One array on both sides of a tied model: the converter then sees equal constants.
         self._scoring_table = (
@@ -94,17 +106,19 @@ class ServingGraph:
         bias = recommender.scoring_bias()
         self._bias = None if bias is None else bias.numpy()
 
-    def recommend(self, context_movie_id: tf.Tensor) -> dict[str, tf.Tensor]:
+    def recommend(self, context_movie_id: tf.Tensor, *further: tf.Tensor) -> dict[str, tf.Tensor]:
         """Recommends for each history.
 
         Args:
             context_movie_id: int32 [batch, history], oldest first, padded with 0 on either side.
+            *further: The model's `further_inputs`, in order; those of events are padded alike.
 
         Returns:
             `top_prediction_ids` int32 and `top_prediction_scores` float32, both [batch, top_k].
         """
-        history = align_left(context_movie_id)
-        context = self._recommender.encode_last(Context(history), tf.constant(self._input_table))
+        given = dict(zip(self._further, further, strict=True))
+        history = left_aligned_context(context_movie_id, given)
+        context = self._recommender.encode_last(history, tf.constant(self._input_table))
         # Keeps a factor on the context (the cosine's) from being folded into the table by the
         # converter, which would then store a second one.
         context = tf.reshape(context, [-1, self._scoring_table.shape[1]])
@@ -116,22 +130,36 @@ class ServingGraph:
         return {TOP_PREDICTION_IDS: ids, TOP_PREDICTION_SCORES: best}
 
 
-def align_left(ids: tf.Tensor) -> tf.Tensor:
+def left_aligned_context(ids: tf.Tensor, further: Mapping[str, tf.Tensor]) -> Context:
     """Rotates every row so that its last known movie stands last.
 
     Rotation alone does it: what follows the last known movie is padding, and comes in front.
 
     Args:
         ids: int32 [batch, history], 0 = padding.
+        further: Inputs of `modules.serving_inputs` by name.
 
     Returns:
-        int32 [batch, history]; rows that end in a known movie, or hold none, are unchanged.
+        Rows that end in a known movie, or hold none, are unchanged; what belongs to the events is
+        rotated with them.
     """
     length = ids.shape[1]
     place = tf.cast(ids != PADDING_ID, tf.int32) * tf.range(1, length + 1)
     end = tf.reduce_max(place, axis=1, keepdims=True)
-    twice = tf.concat([ids, ids], axis=1)
-    return tf.gather(twice, end + tf.range(length), batch_dims=1)
+
+    def rotated(values: tf.Tensor) -> tf.Tensor:
+        twice = tf.concat([values, values], axis=1)
+        return tf.gather(twice, end + tf.range(length), batch_dims=1)
+
+    by_event = {
+        name: rotated(values) for name, values in further.items() if FURTHER_INPUTS[name].per_event
+    }
+    time = by_event.get(CONTEXT_TIMESTAMP)
+    if time is not None:
+        # Where the moment is not read, nobody reads its column.
+        moment = further.get(REQUEST_TIMESTAMP, tf.zeros_like(time[:, :1]))
+        time = tf.concat([time, moment], axis=1)
+    return Context(rotated(ids), by_event.get(CONTEXT_RATING), time)
 
 
 def exclude(scores: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:

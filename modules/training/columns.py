@@ -27,5 +27,4 @@ def needed_columns(model: ModelConfig, training: TrainingConfig) -> Columns:
         model: The model's section.
         training: The training's section.
     """
-    del model
-    return Columns(rating=training.rating_share > 0, time=False)
+    return Columns(rating=training.rating_share > 0 or model.reads_rating, time=model.reads_time)

@@ -61,6 +61,16 @@ class Windows:
             *(None if part is None else part[:count] for part in self._extras()),
         )
 
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The context's columns that are held, by the names of `modules.features`."""
+        columns: dict[str, npt.NDArray[Any]] = {features.CONTEXT_MOVIE_ID: self.context}
+        if self.rating is not None:
+            columns[features.CONTEXT_RATING] = self.rating
+        if self.time is not None:
+            columns[features.CONTEXT_TIMESTAMP] = self.time[:, :-1]
+            columns[features.TARGET_TIMESTAMP] = self.time[:, -1:]
+        return columns
+
     def digest(self) -> str:
         """SHA-256 of the content, as hexadecimal digits."""
         digest = hashlib.sha256(repr(self.context.shape).encode())
@@ -136,7 +146,7 @@ def _read_columns(
         .map(lambda rows: tf.io.parse_example(rows, spec), num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(2)
     )
-    narrow = {features.USER_ID: np.int64, features.HISTORY_LENGTH: np.int64}
+    narrow: dict[str, type] = {features.USER_ID: np.int64, features.HISTORY_LENGTH: np.int64}
     narrow |= {features.CONTEXT_RATING: np.float32, features.TARGET_RATING: np.float32}
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in names}
     seen: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)]

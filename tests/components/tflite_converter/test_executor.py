@@ -133,6 +133,7 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     }
     assert (report["top_k"], report["movies"], report["gated"]) == (toy.TOP_K, toy.MOVIES, "int8")
     assert report["model"]["dim"] == toy.DIM
+    assert report["inputs"] == ["context_movie_id"]
     said = report["variants"]["int8"]
     assert said["file"] == "variants/int8.tflite"
     assert said["bytes"] == len(int8)

@@ -38,7 +38,8 @@ def test_inputs_and_outputs_have_the_names_of_the_signature(
     converted: Converted, encoder: str
 ) -> None:
     interpreter = Interpreter(model_content=converted(encoder, "int8"))
-    assert [entry["name"] for entry in interpreter.get_input_details()] == ["context_movie_id"]
+    names = {entry["name"] for entry in interpreter.get_input_details()}
+    assert names == {"context_movie_id", *toy.inputs(encoder)}
     assert sorted(entry["name"] for entry in interpreter.get_output_details()) == [
         "top_prediction_ids",
         "top_prediction_scores",

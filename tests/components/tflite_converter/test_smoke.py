@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
 from components.tflite_converter.convert import ConversionError
-from components.tflite_converter.smoke import check_answers, probes, smoke_test
+from components.tflite_converter.smoke import (
+    check_answers,
+    further_probes,
+    probes,
+    smoke_test,
+)
 from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import FloatArray, IntArray
 from tests.components.tflite_converter import toy
@@ -33,6 +38,22 @@ def test_probes_hold_the_extremes() -> None:
     assert left[:6].tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 9], [1, 1, 1], [1, 2, 3], [9, 8, 7]]
     assert right[:3].tolist() == [[0, 0, 0], [1, 0, 0], [9, 0, 0]]
     assert ((left > 0).sum(axis=1) == (right > 0).sum(axis=1)).all()
+
+
+def test_further_probes_are_the_same_on_either_side() -> None:
+    left, right = probes(4, 9)
+    names = ["context_rating", "context_timestamp", "request_timestamp"]
+    by_left, by_right = further_probes(left, right, names)
+    assert list(by_left) == list(by_right) == names
+    for name in names[:2]:
+        assert (by_left[name][left == 0] == 0).all()
+        assert by_left[name][left > 0].tolist() == by_right[name][right > 0].tolist()
+    times, moment = by_left["context_timestamp"], by_left["request_timestamp"]
+    assert moment.shape == (len(left), 1)
+    known = [row[row > 0] for row in np.concatenate([times, moment], axis=1)]
+    assert all((np.diff(row) > 0).all() for row in known)
+    assert 0.03 < (by_left["context_rating"][left > 0] == 0).mean() < 0.25
+    assert further_probes(left, right, []) == ({}, {})
 
 
 @pytest.mark.parametrize(
@@ -78,8 +99,10 @@ class Altered(TopKModel):
         super().__init__(content, "toy")
         self._change = change
 
-    def predict(self, context: IntArray) -> tuple[IntArray, FloatArray]:
-        ids, scores = super().predict(context)
+    def predict(
+        self, context: IntArray, further: Mapping[str, Any] | None = None
+    ) -> tuple[IntArray, FloatArray]:
+        ids, scores = super().predict(context, further)
         return ids, self._change(context, scores)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.parity import HeldOut, recall_at_10, top10_overlap
+from components.tflite_converter.smoke import further_probes
 from components.tflite_converter.variants import convert_variants, saved_model_answers
 from components.tflite_converter.worker import main
 from modules.evaluation.ranking import Ragged
@@ -24,18 +25,19 @@ CONFIG = ConversionConfig(top_k=toy.TOP_K)
 Converted = Callable[[str, str], bytes]
 
 
-def held_out(count: int = 64) -> HeldOut:
+def held_out(count: int = 64, encoder: str = "cnn") -> HeldOut:
     """Random left-padded histories, nothing seen beside them, and the movie 1 as target."""
     random = np.random.default_rng(4)
-    context = random.integers(2, toy.MOVIES, (count, toy.LENGTH), endpoint=True)
+    context = random.integers(2, toy.MOVIES, (count, toy.LENGTH), np.int64, endpoint=True)
     context[random.integers(0, 2, count) == 0, :2] = 0
     seen = [row[row > 0] for row in context]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in seen])])
     return HeldOut(
-        context.astype(np.int64),
+        context,
         np.ones(count, np.int64),
         Ragged(np.concatenate(seen).astype(np.int64), offsets.astype(np.int64)),
         toy.MOVIES,
+        further_probes(context, context, toy.inputs(encoder))[0],
     )
 
 
@@ -51,7 +53,7 @@ def copying(folder: Path, files: Mapping[Any, bytes]) -> list[str]:
 def test_variants_answer_as_the_saved_model_does(
     encoder: str, saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
 ) -> None:
-    windows = held_out()
+    windows = held_out(encoder=encoder)
     files = {name: converted(encoder, name) for name in CONFIG.variants}
     conversion = convert_variants(
         saved_model(encoder), windows, config=CONFIG, worker=copying(tmp_path, files)

@@ -11,6 +11,7 @@ import numpy as np
 from components.tflite_converter import flatbuffer
 from modules.models import serving
 from modules.models.recommender import Recommender
+from modules.serving_inputs import further_inputs
 from pipeline.config.model import ModelConfig
 
 MOVIES, LENGTH, TOP_K, DIM = 300, 6, 20, 16
@@ -20,17 +21,34 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "cnn": {"encoder": {"name": "cnn", "layers": 2}, "scoring": "cosine"},
     "lstm": {"encoder": {"name": "lstm", "units": 16}},
     "transformer": {"encoder": {"name": "transformer", "heads": 2}},
+    # Reads ratings and times too.
+    "events": {
+        "encoder": {"name": "cnn", "layers": 2},
+        "event_features": {"rating": True, "gap": True, "age": True},
+    },
 }
+
+
+def config(encoder: str, **settings: Any) -> ModelConfig:
+    """The settings of a toy."""
+    return ModelConfig.model_validate({"dim": DIM, **ENCODERS[encoder], **settings})
+
+
+def inputs(encoder: str) -> list[str]:
+    """What a toy reads beside the ids."""
+    return [given.name for given in further_inputs(config(encoder))]
 
 
 def recommender(encoder: str, *, movies: int = MOVIES, **settings: Any) -> Recommender:
     """A model of random weights."""
     keras.utils.set_random_seed(11)
-    config = ModelConfig.model_validate({"dim": DIM, **ENCODERS[encoder], **settings})
-    model = Recommender(config, history_length=LENGTH, movies=movies)
+    model = Recommender(config(encoder, **settings), history_length=LENGTH, movies=movies)
     random = np.random.default_rng(12)
     for weights in model.encoder.trainable_variables:
         weights.assign(weights + random.normal(0, 0.2, weights.shape))
+    for weights in model.trainable_variables:
+        if weights.path.startswith("event_features"):
+            weights.assign(random.normal(0, 0.5, weights.shape))
     return model
 
 

@@ -12,3 +12,12 @@ def test_ids_alone_where_nothing_else_is_used() -> None:
 def test_weights_by_rating_need_the_ratings() -> None:
     training = TrainingConfig(rating_share=0.5)
     assert needed_columns(ModelConfig(), training) == Columns(rating=True, time=False)
+
+
+def test_event_features_need_their_columns() -> None:
+    def needed(**features: bool) -> Columns:
+        model = ModelConfig.model_validate({"event_features": features})
+        return needed_columns(model, TrainingConfig())
+
+    assert needed(rating=True) == Columns(rating=True, time=False)
+    assert needed(gap=True) == needed(age=True) == Columns(rating=False, time=True)
