@@ -52,6 +52,29 @@ class Encoder(keras.layers.Layer, abc.ABC):
         """
 
 
+class RecurrentEncoder(Encoder):
+    """An encoder that can keep a state and take in one event at a time.
+
+    Stepping through a history gives the contexts of `call`, without reading older events again.
+    """
+
+    @abc.abstractmethod
+    def start(self, batch: int) -> tf.Tensor:
+        """Returns the state before the first event: float32 [batch, ...]."""
+
+    @abc.abstractmethod
+    def step(self, state: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes one event in.
+
+        Args:
+            state: As `start` or the step before gave it.
+            item: The event's vector [batch, dim], as in `History.items`.
+
+        Returns:
+            The next state, and the context after the event, float32 [batch, dim].
+        """
+
+
 def encoder_names() -> list[str]:
     """Names of all encoders there are, sorted."""
     names = {module.name for module in pkgutil.iter_modules(modules.models.encoders.__path__)}

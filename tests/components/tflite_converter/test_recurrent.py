@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -12,6 +13,8 @@ from components.tflite_converter import worker
 from components.tflite_converter.smoke import smoke_test
 from modules.evaluation.litert import TopKModel
 from modules.models import serving
+from modules.models.recommender import Recommender
+from pipeline.config.model import ModelConfig
 from tests.components.tflite_converter import toy
 
 # Of loops and variables, and of weights that should have become constants.
@@ -22,9 +25,10 @@ REFUSED = {"WHILE", "VAR_HANDLE", "READ_VARIABLE", "CUSTOM", "EXP", "COS", "SIN"
 def test_int8_runs_with_plain_operators_and_any_batch(
     encoder: dict[str, Any], tmp_path: Path
 ) -> None:
-    serving.export(
-        toy.recommender("bow", encoder=encoder), str(tmp_path / "model"), top_k=toy.TOP_K
-    )
+    keras.utils.set_random_seed(11)
+    config = ModelConfig.model_validate({"encoder": encoder, "dim": toy.DIM})
+    model = Recommender(config, history_length=toy.LENGTH, movies=toy.MOVIES)
+    serving.export(model, str(tmp_path / "model"), top_k=toy.TOP_K)
     worker.main([str(tmp_path / "model"), "int8", str(tmp_path / "tflite")])
     content = (tmp_path / "tflite").read_bytes()
     smoke_test(
