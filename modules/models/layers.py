@@ -33,8 +33,12 @@ class RmsNorm(keras.layers.Layer):
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
         """Normalises `[..., dim]` over its last axis."""
+        return self.scaled(values) * self.gain
+
+    def scaled(self, values: tf.Tensor) -> tf.Tensor:
+        """Normalises without the gain, for a graph that folds it into the next weights."""
         square = tf.reduce_mean(tf.square(values), axis=-1, keepdims=True)
-        return values * tf.math.rsqrt(square + NORM_EPSILON) * self.gain
+        return values * tf.math.rsqrt(square + NORM_EPSILON)
 
 
 class LayerNorm(keras.layers.Layer):

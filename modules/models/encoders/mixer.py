@@ -1,4 +1,4 @@
-"""A positional mixer: events are mixed by learned weights of their distance, without queries or keys.
+"""A positional mixer: learned weights of distances mix events, without queries or keys.
 
 Blocks of two gated parts with a residual path around each. The first mixes events: instead of
 attention's products of queries and keys it has a learned weight for every distance and head, as
@@ -121,23 +121,58 @@ class _Block(keras.layers.Layer):
         Returns:
             float32 [batch, history, dim], or [batch, dim].
         """
-        length, depth = values.shape[1], self._dim // self._heads
-        normed = self._norm(values)
-        kernel = tf.convert_to_tensor(self._gate_value.kernel)
+        length = values.shape[1]
+        normed = self._norm.scaled(values)
+        kernel = self._norm.gain[:, None] * self._gate_value.kernel
         value = tf.nn.silu(tf.matmul(normed, kernel[:, self._dim :])) * known[..., None]
-        kept = slice(length - 1, length) if last_only else slice(0, length)
-        gate = tf.nn.silu(tf.matmul(normed[:, kept], kernel[:, : self._dim]))
-        weights = self._weights(length)[:, kept]
-        mixed = []
-        for head, part in enumerate(tf.split(value, self._heads, axis=-1)):
-            # The number of events is mixed along as one more feature: it is the divisor.
-            both = tf.concat([tf.transpose(part, [0, 2, 1]), known[:, None, :]], axis=1)
-            total = tf.matmul(both, weights[head], transpose_b=True)
-            mixed.append(total[:, :depth] / _at_least_some(total[:, depth:]))
-        context = tf.transpose(tf.concat(mixed, axis=1), [0, 2, 1])
-        values = values[:, kept] + self._output(self._norm_mixed(context) * gate)
-        values = values + self._mix_features(values)
+        if last_only:
+            values, normed = values[:, length - 1 :], normed[:, length - 1 :]
+        gate = tf.nn.silu(tf.matmul(normed, kernel[:, : self._dim]))
+        mixed = self._convolved(value, known, last_only=last_only)
+        out_kernel = self._norm_mixed.gain[:, None] * self._output.kernel
+        values += tf.matmul(self._norm_mixed.scaled(mixed) * gate, out_kernel)
+        in_kernel = self._norm_features.gain[:, None] * self._features_in.kernel
+        inner = tf.matmul(self._norm_features.scaled(values), in_kernel)
+        values += self._features_out(_gated(inner))
         return tf.reshape(values, [-1, self._dim]) if last_only else values
+
+    def _convolved(self, value: tf.Tensor, known: tf.Tensor, *, last_only: bool) -> tf.Tensor:
+        """Mixes events by a convolution over chunks of a history.
+
+        A weight that depends on distance alone makes a matrix `[history, history]` of `history`
+        different numbers a head. A file would store all of them. Cut into chunks, the same product
+        is a convolution over the chunks, whose kernel holds `history * chunk` numbers.
+
+        Args:
+            value: float32 [batch, history, dim], zeros at padding.
+            known: float32 [batch, history].
+            last_only: Whether the last position alone is wanted.
+
+        Returns:
+            float32 [batch, history, dim], or [batch, 1, dim].
+        """
+        length, heads, depth = value.shape[1], self._heads, self._dim // self._heads
+        chunk = _chunk(length)
+        chunks = length // chunk
+        parts = tf.reshape(value, [-1, chunks, chunk, heads, depth])
+        parts = tf.reshape(tf.transpose(parts, [0, 1, 4, 3, 2]), [-1, chunks, depth, heads * chunk])
+        # The number of events is mixed along as one more feature: it is the divisor.
+        count = tf.tile(tf.reshape(known, [-1, chunks, 1, chunk]), [1, 1, 1, heads])
+        both = tf.concat([parts, count], axis=2)
+        if not last_only:
+            both = tf.pad(both, [[0, 0], [chunks - 1, 0], [0, 0], [0, 0]])
+        # Weights of the last chunk's positions, or of the last one: those of all others too, only
+        # moved on.
+        wanted = 1 if last_only else chunk
+        kernel = tf.reshape(
+            self._weights(length)[:, length - wanted :], [heads, wanted, chunks, chunk]
+        )
+        kernel = tf.reshape(tf.transpose(kernel, [2, 3, 0, 1]), [chunks, 1, chunk, heads * wanted])
+        total = tf.nn.conv2d(both, kernel, strides=1, padding="VALID")
+        mean = total[:, :, :depth] / _at_least_some(total[:, :, depth:])
+        mean = tf.reshape(mean, [-1, 1 if last_only else chunks, depth, heads, wanted])
+        mean = tf.transpose(mean, [0, 1, 4, 3, 2])
+        return tf.reshape(mean, [-1, 1 if last_only else length, self._dim])
 
     def _weights(self, length: int) -> tf.Tensor:
         """Returns float32 [heads, history, history]: weight of event j for position i, 0 after it.
@@ -159,14 +194,27 @@ class _Block(keras.layers.Layer):
         return shorter[:, :, :length]
 
     def _mix_features(self, values: tf.Tensor) -> tf.Tensor:
-        gate, value = tf.split(self._features_in(self._norm_features(values)), 2, axis=-1)
-        return self._features_out(tf.nn.silu(gate) * value)
+        return self._features_out(_gated(self._features_in(self._norm_features(values))))
 
 
 def _dense(inputs: int, outputs: int, name: str) -> keras.layers.Dense:
     layer = keras.layers.Dense(outputs, use_bias=False, name=name)
     layer.build((None, inputs))
     return layer
+
+
+def _gated(values: tf.Tensor) -> tf.Tensor:
+    gate, value = tf.split(values, 2, axis=-1)
+    return tf.nn.silu(gate) * value
+
+
+def _chunk(length: int) -> int:
+    """Returns the events of a chunk: a divisor of `length`, all of it where there is no good one.
+
+    Short chunks make small files, and chunks that fill a vector register are the fastest.
+    """
+    divisors = [size for size in range(4, 17) if length % size == 0]
+    return max(divisors, default=length)
 
 
 def _at_least_some(count: tf.Tensor) -> tf.Tensor:

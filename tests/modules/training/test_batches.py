@@ -32,7 +32,7 @@ def config(**settings: object) -> TrainingConfig:
 
 def pairs(batches: list[Batch]) -> list[tuple[int, int]]:
     """Each context movie with its target, from the flat positions."""
-    found = []
+    found: list[tuple[int, int]] = []
     for batch in batches:
         for context, positions, targets, weights in zip(
             batch.context.movie_id, batch.positions, batch.targets, batch.weights, strict=True
@@ -105,25 +105,27 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
 
 def test_ratings_and_times_travel_with_their_windows() -> None:
     windows = random_windows(9)
-    rating = windows.context.astype(np.float32) / 10
-    time = np.pad(windows.context, [(0, 0), (0, 1)], constant_values=7) * 3
+    stars = windows.context.astype(np.float32) / 10
+    times = np.pad(windows.context, [(0, 0), (0, 1)], constant_values=7) * 3
     whole = Windows(
-        windows.context, windows.target, windows.seen, windows.seen_splits, rating, rating, time
+        windows.context, windows.target, windows.seen, windows.seen_splits, stars, stars, times
     )
     for batch in BatchPlan(whole, config(batch_size=2), shards=2, seed=1).epoch(0):
-        ids = batch.context.movie_id
-        np.testing.assert_allclose(batch.context.rating, ids / 10, rtol=1e-6)
-        np.testing.assert_array_equal(batch.context.time[..., :-1], ids * 3)
+        ids, rating, time = batch.context
+        assert rating is not None
+        assert time is not None
+        np.testing.assert_allclose(rating, ids / 10, rtol=1e-6)
+        np.testing.assert_array_equal(time[..., :-1], ids * 3)
         filled = ids.any(axis=-1)
-        np.testing.assert_array_equal(batch.context.time[..., -1], filled * 21)
+        np.testing.assert_array_equal(time[..., -1], filled * 21)
 
 
 def test_later_movies_are_targets_of_less_weight() -> None:
     context = np.array([[0, 1, 2, 3]], np.int32)
     target = np.array([[0, 0, 3, 4]], np.int32)
     movies, weights = wanted_targets(context, target, later_weights=(0.5, 0.25))
-    np.testing.assert_array_equal(movies[0], [[0, 0, 0], [0, 0, 0], [3, 4, 0], [4, 0, 0]])
-    np.testing.assert_array_equal(weights[0], [[0, 0, 0], [0, 0, 0], [1, 0.5, 0], [1, 0, 0]])
+    assert movies[0].tolist() == [[0, 0, 0], [0, 0, 0], [3, 4, 0], [4, 0, 0]]
+    assert weights[0].tolist() == [[0, 0, 0], [0, 0, 0], [1, 0.5, 0], [1, 0, 0]]
 
 
 def test_ratings_weigh_targets() -> None:
