@@ -90,6 +90,12 @@ class Recommender(keras.Model):
         """What is added to the scores: float32 [movies + 1], or None."""
         return None if self._bias is None else tf.convert_to_tensor(self._bias)
 
+    @property
+    def score_bound(self) -> float | None:
+        """What no score's magnitude exceeds, or None where nothing is known of it."""
+        bounded = self.config.scoring == "cosine" and self._bias is None
+        return self.config.cosine_scale if bounded else None
+
     def call(
         self, context: Context, training: bool = False, seed: tf.Tensor | None = None
     ) -> tf.Tensor:

@@ -85,7 +85,7 @@ class _Run:
         updates = self._plan.batches_an_epoch * config.max_epochs
         optimizer = build_optimizer(config.optimizer, updates)
         counts = np.bincount(train.target.reshape(-1), minlength=model.movies + 1)
-        loss = build_loss(config.loss, movie_counts=counts)
+        loss = build_loss(config.loss, movie_counts=counts, score_bound=model.score_bound)
         self._updater = Updater(model, optimizer, loss, config, seed=seed)
         self._weights = model.trainable_variables
         self._variables = [*self._weights, *optimizer.variables, *self._updater.averages]

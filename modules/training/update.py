@@ -115,12 +115,10 @@ class Updater:
         with tf.GradientTape() as tape:
             vectors = self.model(context, training=True, seed=seed)
             picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), positions)
-            table = self.model.scoring_table()
-            bias = self.model.scoring_bias()
             loss = self._loss(
                 picked,
-                table,
-                tf.zeros(table.shape[0]) if bias is None else bias,
+                self.model.scoring_table(),
+                self.model.scoring_bias(),
                 targets,
                 weights,
                 # Far from the numbers of the places of dropout.

@@ -143,8 +143,8 @@ def set_key(tree: dict[str, Any], parts: Sequence[str], value: Any, source: str)
         if not isinstance(child, dict):
             raise ConfigError(f"{source}: {'.'.join(parts[: depth + 1])} is a value, not a section")
         node = child
-    # Another encoder brings its own settings: those of the previous one do not apply to it.
-    if tuple(parts[-2:]) == ("encoder", "name") and node.get("name") != value:
+    # Another encoder or loss brings its own settings: those of the one before do not apply to it.
+    if tuple(parts[-2:]) in {("encoder", "name"), ("loss", "name")} and node.get("name") != value:
         node.clear()
     node[parts[-1]] = value
 

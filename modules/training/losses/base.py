@@ -9,7 +9,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from modules.training.losses.full_softmax import FullSoftmax
-from pipeline.config.loss import LossConfig
+from modules.training.losses.gbce import Gbce
+from modules.training.losses.sampled_softmax import SampledSoftmax
+from modules.training.losses.samplers import UniformSampler, build_sampler
+from pipeline.config.loss import GbceConfig, LossConfig, SampledSoftmaxConfig
+
+# Exponentials of scores within this bound, and sums of millions of them, are far from both ends of
+# float32: the highest score need not be found and taken off first.
+_SAFE_BOUND = 40.0
 
 
 class Loss(Protocol):
@@ -19,7 +26,7 @@ class Loss(Protocol):
         self,
         context: tf.Tensor,
         table: tf.Tensor,
-        bias: tf.Tensor,
+        bias: tf.Tensor | None,
         targets: tf.Tensor,
         weights: tf.Tensor,
         draw: tf.Tensor,
@@ -29,7 +36,7 @@ class Loss(Protocol):
         Args:
             context: float32 [positions, dim].
             table: float32 [movies + 1, dim]; row 0 is padding and never predicted.
-            bias: float32 [movies + 1], added to the scores.
+            bias: float32 [movies + 1], added to the scores; or None.
             targets: int32 [positions, targets]: the movies wanted at each position, 0 = none.
                 Positions with a target come first: the first column tells.
             weights: float32 [positions, targets], 0 where there is no target.
@@ -39,12 +46,29 @@ class Loss(Protocol):
         """
 
 
-def build_loss(config: LossConfig, *, movie_counts: npt.NDArray[np.int64]) -> Loss:
+def build_loss(
+    config: LossConfig,
+    *,
+    movie_counts: npt.NDArray[np.int64],
+    score_bound: float | None = None,
+) -> Loss:
     """Builds the loss that `config.name` names.
 
     Args:
         config: The loss's section.
-        movie_counts: int64 [movies + 1], how often each movie is a target in training.
+        movie_counts: int64 [movies + 1], how often each movie is a target in training; the first
+            number, of padding, counts for nothing.
+        score_bound: What no score's magnitude exceeds, where something is known of it.
+
+    Raises:
+        ConfigError: More movies are to be drawn than there are.
     """
-    del movie_counts
-    return FullSoftmax(config.chunk)
+    bounded = score_bound is not None and score_bound <= _SAFE_BOUND
+    if isinstance(config, SampledSoftmaxConfig):
+        return SampledSoftmax(
+            build_sampler(config, movie_counts), chunk=config.chunk, bounded=bounded
+        )
+    if isinstance(config, GbceConfig):
+        sampler = UniformSampler(len(movie_counts) - 1, config.negatives)
+        return Gbce(sampler, t=config.t, chunk=config.chunk)
+    return FullSoftmax(config.chunk, bounded=bounded, label_smoothing=config.label_smoothing)

@@ -5,6 +5,9 @@ import pytest
 import tensorflow as tf
 
 from modules.training.losses import full_softmax
+from modules.training.losses.base import build_loss
+from modules.training.losses.full_softmax import FullSoftmax
+from pipeline.config.loss import FullSoftmaxConfig
 
 cross_entropy_sum = tf.function(full_softmax.softmax_cross_entropy_sum)
 POSITIONS, DIM, MOVIES = 11, 4, 9
@@ -96,3 +99,60 @@ def test_several_weighted_targets_are_a_weighted_sum_of_single_ones(xla: bool) -
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
     for ours_one, theirs in zip(gradients, wanted, strict=True):
         np.testing.assert_allclose(ours_one, tf.convert_to_tensor(theirs), atol=1e-5)
+
+
+@pytest.mark.parametrize(("bounded", "xla"), [(False, False), (True, True)])
+def test_without_a_bias_and_without_the_highest_logit_nothing_changes(
+    bounded: bool, xla: bool
+) -> None:
+    context, table, bias, targets = inputs()
+    bias.assign(tf.zeros_like(bias))
+    wanted = targets[:, tf.newaxis]
+    weights = tf.cast(wanted > 0, tf.float32)
+
+    @tf.function(jit_compile=xla)
+    def gradients(with_bias: bool, bounded: bool) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = full_softmax.softmax_cross_entropy_sum(
+                context, table, bias if with_bias else None, wanted, weights, chunk=4,
+                bounded=bounded,
+            )  # fmt: skip
+        return [loss, *tape.gradient(loss, [context, table])]
+
+    for ours, theirs in zip(gradients(False, bounded), gradients(True, False), strict=True):
+        np.testing.assert_allclose(
+            tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=1e-5, atol=1e-5
+        )
+
+
+def test_the_highest_logit_is_left_out_only_where_exponentials_are_safe() -> None:
+    counts = np.ones(3, np.int64)
+    arguments = (
+        tf.constant([[100.0]]),
+        tf.constant([[0.0], [1.0], [-1.0]]),
+        None,
+        tf.constant([[2]]),
+        tf.constant([[1.0]]),
+        tf.constant([1, 2]),
+    )
+    for bound in (None, 100.0):
+        loss = build_loss(FullSoftmaxConfig(), movie_counts=counts, score_bound=bound)
+        assert float(tf.function(loss)(*arguments)) == pytest.approx(200)
+    wrong = build_loss(FullSoftmaxConfig(), movie_counts=counts, score_bound=40.0)
+    assert not np.isfinite(tf.function(wrong)(*arguments))
+
+
+def test_label_smoothing_by_hand() -> None:
+    context, table, bias, first = inputs()
+    targets = tf.stack([first, tf.constant([4, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0], tf.int32)], axis=1)
+    weights = np.array([[1, 0.5]] * POSITIONS, np.float32) * (targets.numpy() > 0)
+    logits = context.numpy() @ table.numpy()[1:].T + bias.numpy()[1:]
+    logs = np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+    expected = 0.0
+    for row, column in np.argwhere(weights > 0):
+        spread = np.full(MOVIES, 0.1 / MOVIES)
+        spread[targets.numpy()[row, column] - 1] += 0.9
+        expected -= weights[row, column] * (spread * logs[row]).sum()
+    loss = tf.function(FullSoftmax(4, label_smoothing=0.1))
+    smoothed = loss(context, table, bias, targets, tf.constant(weights), tf.constant([1, 2]))
+    assert float(smoothed) == pytest.approx(expected, rel=1e-5)
