@@ -8,6 +8,7 @@ with them decides what stands in them:
 - it feeds a plain `int[N]` and reads `int[K]` and `float[K]`; its interpreter takes over the shape
   of what it is fed and refuses to copy into another shape. So the model takes one history, of rank
   one, without the batch dimension: `without_batch` makes that of the model that was gated;
+- it feeds ids alone: for a model that reads ratings or times there are no assets;
 - it takes a config that names a genre list, without a genre input, for invalid. The genres are
   shipped for apps that show them, and the config does not mention them.
 """
@@ -117,8 +118,9 @@ def without_batch(model: bytes, *, history_length: int, top_k: int) -> bytes:
     outputs = {_text(entry.name): entry for entry in signature.outputs}
     if names != [CONTEXT_MOVIE_ID] or set(outputs) != {TOP_PREDICTION_IDS, TOP_PREDICTION_SCORES}:
         raise RegistryError(
-            f"the model takes {names} and returns {sorted(outputs)}; the device contract has "
-            f"{CONTEXT_MOVIE_ID}, and {TOP_PREDICTION_IDS} with {TOP_PREDICTION_SCORES}"
+            f"the model takes {names} and returns {sorted(outputs)}; the app feeds "
+            f"{CONTEXT_MOVIE_ID} alone, and reads {TOP_PREDICTION_IDS} with "
+            f"{TOP_PREDICTION_SCORES}"
         )
     editor = _Editor(parsed)
     (entry,) = signature.inputs

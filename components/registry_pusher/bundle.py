@@ -21,17 +21,10 @@ from components.registry_pusher.android import android_assets
 from components.registry_pusher.conversion import Conversion
 from components.registry_pusher.embedding import embed_manifest
 from components.registry_pusher.model_card import render_model_card
-from modules import features
+from components.registry_pusher.signature import signature
 from pipeline.config.root import Config
 from pocketrec_device.bundle import Movie
-from pocketrec_device.manifest import (
-    FORMAT,
-    FORMAT_VERSION,
-    MANIFEST_FILE,
-    OLDEST_FIRST,
-    PADDING_ID,
-    SIGNATURE,
-)
+from pocketrec_device.manifest import FORMAT, FORMAT_VERSION, MANIFEST_FILE
 
 VOCABULARY_FILE = "vocabulary.json"
 CATALOGUE_FILE = "catalogue.json"
@@ -138,14 +131,16 @@ def bundle_files(source: BundleSource) -> dict[str, bytes]:
         gate=source.gate,
         sizes={name: len(model) for name, model in variants.items()},
     ).encode()
-    assets = android_assets(
-        variants[conversion.gated],
-        source.movies,
-        encoder=source.config.model.encoder.name,
-        history_length=conversion.history_length,
-        top_k=conversion.top_k,
-    )
-    files.update({f"{ANDROID_FOLDER}/{name}": content for name, content in assets.items()})
+    # TensorFlow's app feeds ids and nothing else: for other models there is nothing to ship to it.
+    if not conversion.further_inputs:
+        assets = android_assets(
+            variants[conversion.gated],
+            source.movies,
+            encoder=source.config.model.encoder.name,
+            history_length=conversion.history_length,
+            top_k=conversion.top_k,
+        )
+        files.update({f"{ANDROID_FOLDER}/{name}": content for name, content in assets.items()})
     return files
 
 
@@ -156,32 +151,7 @@ def device_contract(source: BundleSource) -> dict[str, Any]:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "model_name": source.model_name,
-        "signature": {
-            "name": SIGNATURE,
-            "inputs": [
-                {
-                    "name": features.CONTEXT_MOVIE_ID,
-                    "dtype": "int32",
-                    "shape": [-1, conversion.history_length],
-                    "order": OLDEST_FIRST,
-                    "padding": {"id": PADDING_ID, "sides": ["left", "right"]},
-                }
-            ],
-            "outputs": [
-                {
-                    "name": features.TOP_PREDICTION_IDS,
-                    "dtype": "int32",
-                    "shape": [-1, conversion.top_k],
-                    "order": "falling_score",
-                },
-                {
-                    "name": features.TOP_PREDICTION_SCORES,
-                    "dtype": "float32",
-                    "shape": [-1, conversion.top_k],
-                    "order": "falling_score",
-                },
-            ],
-        },
+        "signature": signature(conversion),
         "history": {
             "length": conversion.history_length,
             "padding": conversion.padding,

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import pydantic
 
+from modules.features import CONTEXT_MOVIE_ID
+from modules.serving_inputs import FURTHER_INPUTS
 from pipeline.errors import RegistryError
 
 REPORT_FILE = "conversion.json"
@@ -41,6 +43,7 @@ class Conversion(pydantic.BaseModel):
         padding: Side that Transform pads; the graph takes both.
         min_history: Known events that a history needs.
         min_rating: Stars; lower-rated events are no history.
+        further_inputs: What the model reads beside the ids, see `modules.serving_inputs`.
         top_k: K.
         gated: The variant that was evaluated.
         variants: By name.
@@ -52,6 +55,7 @@ class Conversion(pydantic.BaseModel):
     padding: Literal["left", "right"]
     min_history: int = pydantic.Field(ge=1)
     min_rating: float
+    further_inputs: tuple[str, ...] = ()
     top_k: int = pydantic.Field(ge=1)
     gated: str
     variants: Mapping[str, VariantReport]
@@ -115,10 +119,23 @@ def _conversion(report: Mapping[str, Any]) -> Conversion:
         padding=history["padding"],
         min_history=history["min_history"],
         min_rating=history["min_rating"],
+        further_inputs=_further_inputs(report),
         top_k=report["top_k"],
         gated=report["gated"],
         variants={name: _variant(entry) for name, entry in report["variants"].items()},
     )
+
+
+def _further_inputs(report: Mapping[str, Any]) -> tuple[str, ...]:
+    # Reports from before there were others name none.
+    names = report.get("inputs", [CONTEXT_MOVIE_ID])
+    unknown = [name for name in names if name not in (CONTEXT_MOVIE_ID, *FURTHER_INPUTS)]
+    if unknown or CONTEXT_MOVIE_ID not in names:
+        raise ValueError(
+            f"inputs are {names}: {CONTEXT_MOVIE_ID} must be one, and others can be "
+            f"{sorted(FURTHER_INPUTS)}"
+        )
+    return tuple(name for name in names if name != CONTEXT_MOVIE_ID)
 
 
 def _variant(entry: Mapping[str, Any]) -> VariantReport:

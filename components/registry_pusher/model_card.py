@@ -57,6 +57,7 @@ def render_model_card(
         f"Recommends the next movie from the last {conversion.history_length} watched ones, on "
         f"the device. Encoder: {config.model.encoder.name}, {config.model.dim} wide. "
         f"Catalogue: {len(movies)} movies.",
+        *_further_inputs(conversion),
         "## Data",
         _data(dataset, data_counts, config),
         "## Quality",
@@ -74,6 +75,15 @@ def render_model_card(
         _limits(config, conversion),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _further_inputs(conversion: Conversion) -> list[str]:
+    if not conversion.further_inputs:
+        return []
+    return [
+        f"Reads beside the movies: {', '.join(conversion.further_inputs)}. What an app does not "
+        "know it leaves at 0. These, too, never leave the device."
+    ]
 
 
 def _data(dataset: str, counts: Mapping[str, int | float | str], config: Config) -> str:

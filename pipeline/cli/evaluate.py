@@ -97,7 +97,13 @@ def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -
         min_ratings_per_user=prepared["min_ratings_per_user"],
         malformed=MalformedConfig(**prepared["malformed"]),
     )
-    cases = leave_last_out(recommender, timelines.offsets, timelines.movie_ids, timelines.ratings)
+    cases = leave_last_out(
+        recommender,
+        timelines.offsets,
+        timelines.movie_ids,
+        timelines.ratings,
+        timelines.timestamps,
+    )
     rows = len(cases.targets)
     with tqdm(total=rows, unit="users", file=sys.stderr, disable=None) as bar:
         ranks = target_ranks(recommender, cases, progress=bar.update)

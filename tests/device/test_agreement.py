@@ -20,6 +20,8 @@ from pocketrec_device import Bundle, Recommender
 from pocketrec_device.evaluation import MISS, Cases, leave_last_out, target_ranks
 from tests.device import toy
 
+START = 1_000_000_000
+
 
 def random_timelines(seed: int, users: int) -> tuple[list[list[int]], list[list[float]]]:
     """Timelines in the model's numbers, 0 = unknown to it, without repeats."""
@@ -41,7 +43,9 @@ def windows_of(
         user_id=tf.range(len(movies), dtype=tf.int64),
         movie_id=tf.ragged.constant(movies, tf.int64),
         rating=tf.ragged.constant(ratings, tf.float32),
-        timestamp=tf.ragged.constant([list(range(n)) for n in lengths], tf.int64),
+        timestamp=tf.ragged.constant(
+            [[START + 60 * place for place in range(n)] for n in lengths], tf.int64
+        ),
         first_target=tf.constant([n - 1 for n in lengths], tf.int64),
         held_out=tf.ones(len(movies), tf.int64),
     )
@@ -57,6 +61,7 @@ def cases_of(
         np.cumsum([0, *map(len, movies)]),
         np.asarray([toy.raw_id(number) if number else 999_999 for number in flat], np.int64),
         np.asarray([stars for timeline in ratings for stars in timeline], np.float32),
+        np.asarray([START + 60 * place for timeline in movies for place in range(len(timeline))]),
     )
 
 
@@ -83,6 +88,12 @@ def test_cases_are_transforms_windows(bundle: Bundle, rules: dict[str, object]) 
     cases = cases_of(with_rules(bundle, rules), movies, ratings)
     windows = windows_of(movies, ratings, rules)
     np.testing.assert_array_equal(cases.context, windows[features.CONTEXT_MOVIE_ID])
+    for name, column in (
+        ("context_rating", features.CONTEXT_RATING),
+        ("context_timestamp", features.CONTEXT_TIMESTAMP),
+        ("request_timestamp", features.TARGET_TIMESTAMP),
+    ):
+        np.testing.assert_array_equal(cases.further[name], windows[column])
     targets = np.max(windows[features.TARGET_MOVIE_ID], axis=1)
     np.testing.assert_array_equal(cases.targets, targets)
     assert 50 < len(targets) < 200
@@ -100,8 +111,8 @@ class Listing:
     def __init__(self, ids: object, scores: object) -> None:
         self._lists = ids, scores
 
-    def rank(self, context: object) -> tuple[object, object]:
-        del context
+    def rank(self, context: object, further: object) -> tuple[object, object]:
+        del context, further
         return self._lists
 
 
@@ -117,7 +128,7 @@ def test_ranks_are_the_gates(seed: int) -> None:
     targets = random.integers(0, movies, rows, endpoint=True).astype(np.int64)
     seen = [np.flatnonzero(random.random(movies) < 0.2) + 1 for _ in range(rows)]
     offsets = np.cumsum([0, *map(len, seen)])
-    cases = Cases(np.zeros((rows, 1), np.int32), targets, np.concatenate(seen), offsets)
+    cases = Cases(np.zeros((rows, 1), np.int32), {}, targets, np.concatenate(seen), offsets)
     mine = target_ranks(Listing(ids, scores), cases)  # type: ignore[arg-type]
     gate = list_ranks(
         ids.astype(np.int64), scores, targets, Ragged(np.concatenate(seen), offsets), movies

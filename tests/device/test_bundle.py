@@ -56,7 +56,7 @@ def test_a_cut_manifest_is_refused(copy: Path) -> None:
         Bundle.load(copy)
 
 
-def delete(*keys: str) -> Callable[[Any], None]:
+def delete(*keys: str | int) -> Callable[[Any], None]:
     def change(manifest: Any) -> None:
         for key in keys[:-1]:
             manifest = manifest[key]
@@ -109,13 +109,33 @@ def test_what_is_not_understood_is_refused(
 
 
 def test_an_input_that_the_runtime_cannot_feed_is_refused(copy: Path) -> None:
-    def add_rating(manifest: Any) -> None:
-        rating = {**manifest["signature"]["inputs"][0], "name": "context_rating"}
-        manifest["signature"]["inputs"].append(rating)
+    def add_mood(manifest: Any) -> None:
+        mood = {**manifest["signature"]["inputs"][0], "name": "context_mood"}
+        manifest["signature"]["inputs"].append(mood)
 
-    edit_manifest(copy, add_rating)
-    with pytest.raises(BundleError, match=r"context_rating.*runtime as new as the bundle"):
+    edit_manifest(copy, add_mood)
+    with pytest.raises(BundleError, match=r"context_mood.*runtime as new as the bundle"):
         Bundle.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put("int32", "signature", "inputs", 1, "dtype"), "dtype is 'int32'.*'float32'"),
+        (put([-1, 1], "signature", "inputs", 2, "shape"), r"shape is \[-1, 1\].*\[-1, 10\]"),
+        (put([-1, 10], "signature", "inputs", 3, "shape"), r"shape is \[-1, 10\].*\[-1, 1\]"),
+        (put(-1, "signature", "inputs", 3, "unknown"), "unknown is -1"),
+        (put(9, "signature", "inputs", 1, "padding", "value"), r"padding\.value is 9"),
+        (delete("signature", "inputs", 2, "order"), "order is None"),
+    ],
+)
+def test_a_further_input_that_is_not_understood_is_refused(
+    tmp_path: Path, change: Callable[[Any], None], message: str
+) -> None:
+    bundle = toy.event_bundle(tmp_path)
+    edit_manifest(bundle, change)
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(bundle)
 
 
 @pytest.mark.parametrize("name", ["vocabulary.json", "catalogue.json"])

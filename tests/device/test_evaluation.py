@@ -33,6 +33,10 @@ def rank(target: int, ids: list[int], scores: list[float], seen: tuple[int, ...]
     )
 
 
+def times(movie_ids: Int64s) -> Int64s:
+    return 1_000_000_000 + np.arange(len(movie_ids))
+
+
 @pytest.mark.parametrize(
     ("target", "scores", "seen", "expected"),
     [
@@ -109,7 +113,7 @@ def test_cases_and_ranks_by_hand(recommender: Recommender) -> None:
         [1, 13],  # the list's last one: a miss
     )
     ratings = np.full(len(movie_ids), 4.0, np.float32)
-    cases = leave_last_out(recommender, offsets, movie_ids, ratings)
+    cases = leave_last_out(recommender, offsets, movie_ids, ratings, times(movie_ids))
     assert cases.targets.tolist() == [3, 6, 0, 10, 13]
     assert cases.context[0].tolist() == [0] * 8 + [1, 2]
     assert cases.seen.tolist() == [1, 2, 4, 3, 5, 20, 1]
@@ -127,7 +131,7 @@ def test_low_ratings_are_neither_history_nor_target_but_were_seen(tmp_path: Path
     # User 1 disliked movie 2: after movie 1 comes 2 (seen), 3, 4. User 2 disliked the target;
     # user 3 disliked the only past movie.
     ratings = np.asarray([5, 2.5, 3, 5, 1, 1, 5], np.float32)
-    cases = leave_last_out(recommender, offsets, movie_ids, ratings)
+    cases = leave_last_out(recommender, offsets, movie_ids, ratings, times(movie_ids))
     assert cases.targets.tolist() == [4]
     assert cases.context[0].tolist() == [0] * 9 + [1]
     assert target_ranks(recommender, cases).tolist() == [2]
@@ -136,7 +140,8 @@ def test_low_ratings_are_neither_history_nor_target_but_were_seen(tmp_path: Path
 def test_batches_do_not_change_ranks(recommender: Recommender) -> None:
     users = [[1 + i % 30, 2 + i % 30 + i % 5] for i in range(600)]
     offsets, movie_ids = timelines(*users)
-    cases = leave_last_out(recommender, offsets, movie_ids, np.ones(len(movie_ids), np.float32))
+    ratings = np.ones(len(movie_ids), np.float32)
+    cases = leave_last_out(recommender, offsets, movie_ids, ratings, times(movie_ids))
     assert target_ranks(recommender, cases).tolist() == [1 + i % 5 for i in range(600)]
 
 

@@ -84,6 +84,67 @@ def models() -> dict[str, bytes]:
     return variants
 
 
+@functools.cache
+def event_models() -> dict[str, bytes]:
+    """Variants of a model that reads ratings and times.
+
+    It goes on as `models` does; backwards if the last movie got less than three stars, and from
+    ten movies further on if that is more than a day ago.
+    """
+    import tensorflow as tf
+
+    places = np.arange(MOVIES)
+    steps = (places[np.newaxis, :] - places[:, np.newaxis] - 1) % MOVIES + 1
+    tables = np.zeros((2, MOVIES + 1, MOVIES + 1), np.float32)
+    tables[0, 1:, 1:], tables[1, 1:, 1:] = -steps, -steps.T
+    row = tf.TensorSpec([None, LENGTH], tf.int32)
+
+    class Walker(tf.Module):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec(row.shape, tf.int32, "context_movie_id"),
+                tf.TensorSpec(row.shape, tf.float32, "context_rating"),
+                tf.TensorSpec(row.shape, tf.int32, "context_timestamp"),
+                tf.TensorSpec([None, 1], tf.int32, "request_timestamp"),
+            ]
+        )
+        def recommend(
+            self,
+            context_movie_id: "tf.Tensor",
+            context_rating: "tf.Tensor",
+            context_timestamp: "tf.Tensor",
+            request_timestamp: "tf.Tensor",
+        ) -> "dict[str, tf.Tensor]":
+            known = tf.cast(context_movie_id > 0, tf.int32)
+            place = tf.argmax(known * tf.range(1, LENGTH + 1), axis=1, output_type=tf.int32)
+            last, rating, time = (
+                tf.gather(values, place, batch_dims=1)
+                for values in (context_movie_id, context_rating, context_timestamp)
+            )
+            disliked = tf.cast((rating > 0) & (rating < 3), tf.float32)[:, None]
+            idle = (time > 0) & (request_timestamp[:, 0] - time > 86_400)
+            start = tf.one_hot((last - 1 + 10 * tf.cast(idle, tf.int32)) % MOVIES + 1, MOVIES + 1)
+            onwards, backwards = (tf.matmul(start, tf.constant(tables[way])) for way in (0, 1))
+            scores = onwards * (1 - disliked) + backwards * disliked
+            history = tf.reduce_sum(tf.one_hot(context_movie_id, MOVIES + 1), axis=1)
+            scores -= 1e9 * (history + tf.one_hot([0], MOVIES + 1))
+            best, ids = tf.math.top_k(scores, k=TOP_K)
+            return {"top_prediction_ids": ids, "top_prediction_scores": best}
+
+    module = Walker()
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.recommend})
+        content = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    return {"float32": content, "int8": content}
+
+
+def event_bundle(folder: Path, **changes: object) -> Path:
+    """Writes a bundle of `event_models`."""
+    inputs = ("context_rating", "context_timestamp", "request_timestamp")
+    conversion = source().conversion.model_copy(update={"further_inputs": inputs, **changes})
+    return bundle(folder, conversion=conversion, variants=event_models())
+
+
 def source(**changes: object) -> BundleSource:
     """What the toy bundle is made of."""
     parity = {"top10_overlap": 1.0, "recall_at_10": 0.25, "keras_recall_at_10": 0.25}

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pocketrec_device.bundle import Bundle
 from pocketrec_device.errors import HistoryError
+from pocketrec_device.events import LAST_SECOND, Events
 from pocketrec_device.recommender import Recommender
 
 RECALL_AT = (1, 5, 10, 50)
@@ -37,12 +39,14 @@ class Cases:
 
     Attributes:
         context: int32 [rows, N], the encoded past.
+        further: What a model may read beside it, by input name, see `Recommender.rank`.
         targets: int64 [rows], the model's id of the last movie, 0 where it does not know it.
         seen: int64 [seen movies], the model's ids of all past movies, row after row.
         seen_offsets: int64 [rows + 1], row r has `seen[seen_offsets[r]:seen_offsets[r + 1]]`.
     """
 
     context: npt.NDArray[np.int32]
+    further: Mapping[str, npt.NDArray[Any]]
     targets: Int64s
     seen: Int64s
     seen_offsets: Int64s
@@ -62,8 +66,9 @@ def leave_last_out(
     offsets: Int64s,
     movie_ids: Int64s,
     ratings: npt.NDArray[np.float32],
+    timestamps: Int64s,
 ) -> Cases:
-    """Makes one case of each user's timeline.
+    """Makes one case of each user's timeline. The moment to recommend for is the target's time.
 
     A user whose last event is rated below the bundle's `min_rating`, or whose past holds fewer
     than `min_history` known movies rated at least so, makes no case.
@@ -73,11 +78,14 @@ def leave_last_out(
         offsets: int64 [users + 1], user u has events `offsets[u]` to `offsets[u + 1]`.
         movie_ids: int64 [events], the release's ids, oldest first within a user.
         ratings: [events], stars.
+        timestamps: int64 [events], seconds since 1970 UTC.
     """
     manifest = recommender.bundle.manifest
     known = _vocabulary_ids(recommender.bundle, movie_ids)
     liked = ratings >= manifest.min_rating
-    histories: list[list[int]] = []
+    seconds = np.clip(timestamps, 0, LAST_SECOND)
+    histories: list[Events] = []
+    moments: list[int] = []
     targets: list[int] = []
     seen: list[Int64s] = []
     for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
@@ -85,15 +93,19 @@ def leave_last_out(
         if last <= start or not liked[last]:
             continue
         past = known[start:last]
-        history = past[(past > 0) & liked[start:last]]
+        history = start + np.flatnonzero((past > 0) & liked[start:last])
         if len(history) < manifest.min_history:
             continue
-        histories.append(history[-manifest.history_length :].tolist())
+        kept = history[-manifest.history_length :]
+        histories.append(Events(known[kept], ratings[kept], seconds[kept]))
+        moments.append(int(seconds[last]))
         targets.append(int(known[last]))
         seen.append(past[past > 0])
     lengths = [len(movies) for movies in seen]
+    context, further = recommender.encode_events(histories, moments)
     return Cases(
-        context=recommender.encode(histories),
+        context=context,
+        further=further,
         targets=np.asarray(targets, np.int64),
         seen=np.concatenate([*seen, np.empty(0, np.int64)]),
         seen_offsets=np.cumsum([0, *lengths], dtype=np.int64),
@@ -120,7 +132,8 @@ def target_ranks(
     ranks = np.full(len(cases.targets), MISS, np.int64)
     for start in range(0, len(ranks), _BATCH):
         rows = range(start, min(start + _BATCH, len(ranks)))
-        ids, scores = recommender.rank(cases.context[rows.start : rows.stop])
+        further = {name: v[rows.start : rows.stop] for name, v in cases.further.items()}
+        ids, scores = recommender.rank(cases.context[rows.start : rows.stop], further)
         for row, row_ids, row_scores in zip(rows, ids, scores, strict=True):
             seen = cases.seen[cases.seen_offsets[row] : cases.seen_offsets[row + 1]]
             ranks[row] = _rank(int(cases.targets[row]), seen, row_ids, row_scores)

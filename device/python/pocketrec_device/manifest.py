@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pocketrec_device.errors import BundleError
+from pocketrec_device.json_reader import Reader
 
 FORMAT = "pocketrec-bundle"
 FORMAT_VERSION = 1
@@ -16,10 +17,22 @@ MANIFEST_FILE = "manifest.json"
 
 SIGNATURE = "serving_default"
 HISTORY_INPUT = "context_movie_id"
+RATING_INPUT = "context_rating"
+TIME_INPUT = "context_timestamp"
+REQUEST_TIME_INPUT = "request_timestamp"
 IDS_OUTPUT = "top_prediction_ids"
 SCORES_OUTPUT = "top_prediction_scores"
 PADDING_ID = 0
 OLDEST_FIRST = "oldest_first"
+UNKNOWN = 0
+"""What stands for a rating or time that is not known."""
+
+# Type, and whether there is a value an event.
+_FURTHER_INPUTS = {
+    RATING_INPUT: ("float32", True),
+    TIME_INPUT: ("int32", True),
+    REQUEST_TIME_INPUT: ("int32", False),
+}
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -48,6 +61,7 @@ class Manifest:
         padding: Side on which a short history is filled, "left" or "right".
         min_history: Known movies that a history needs.
         min_rating: Stars; what was rated lower is no part of a history.
+        further_inputs: What the model reads beside the ids: type and width by input name.
         top_k: K, the ids and scores that the model returns.
         variants: File name by variant name.
         default_variant: The variant that passed the gate.
@@ -64,6 +78,7 @@ class Manifest:
     padding: str
     min_history: int
     min_rating: float
+    further_inputs: Mapping[str, tuple[str, int]]
     top_k: int
     variants: Mapping[str, str]
     default_variant: str
@@ -98,11 +113,11 @@ def parse_manifest(text: str, source: str) -> Manifest:
             f"{source}: format_version is {raw.get('format_version')!r}; this runtime reads "
             f"{FORMAT_VERSION}: use a runtime as new as the bundle, or an older bundle"
         )
-    reader = _Reader(raw, source)
+    reader = Reader(raw, source)
     history = reader.section("history")
     length = history.integer("length", minimum=1)
     top_k = reader.integer("top_k", minimum=1)
-    _check_signature(reader.section("signature"), length, top_k)
+    further_inputs = _checked_signature(reader.section("signature"), length, top_k)
     files = _files(reader.section("files"))
     variants = {
         name: reader.section("variants").text(name) for name in reader.section("variants").raw
@@ -119,6 +134,7 @@ def parse_manifest(text: str, source: str) -> Manifest:
         padding=history.choice("padding", ("left", "right")),
         min_history=history.integer("min_history", minimum=1),
         min_rating=history.number("min_rating"),
+        further_inputs=further_inputs,
         top_k=top_k,
         variants=variants,
         default_variant=default_variant,
@@ -134,7 +150,7 @@ def parse_manifest(text: str, source: str) -> Manifest:
     return manifest
 
 
-def _files(section: _Reader) -> dict[str, FileEntry]:
+def _files(section: Reader) -> dict[str, FileEntry]:
     files = {}
     for name in section.raw:
         parts = name.split("/")
@@ -150,22 +166,36 @@ def _files(section: _Reader) -> dict[str, FileEntry]:
     return files
 
 
-def _check_signature(section: _Reader, length: int, top_k: int) -> None:
+def _checked_signature(section: Reader, length: int, top_k: int) -> dict[str, tuple[str, int]]:
+    """Returns the further inputs of a signature that this runtime can serve."""
     name = section.text("name")
     if name != SIGNATURE:
         raise BundleError(f"{section.source}: signature is {name!r}, must be {SIGNATURE!r}")
-    inputs = section.objects("inputs")
-    names = [entry.text("name") for entry in inputs]
-    if names != [HISTORY_INPUT]:
+    inputs = {entry.text("name"): entry for entry in section.objects("inputs")}
+    understood = [HISTORY_INPUT, *_FURTHER_INPUTS]
+    if HISTORY_INPUT not in inputs or not set(inputs) <= set(understood):
         raise BundleError(
-            f"{section.source}: the model takes {names}; this runtime feeds {[HISTORY_INPUT]} "
-            "alone: use a runtime as new as the bundle"
+            f"{section.source}: the model takes {list(inputs)}; this runtime feeds "
+            f"{HISTORY_INPUT}, and of others {list(_FURTHER_INPUTS)}: use a runtime as new as the "
+            "bundle"
         )
-    (history,) = inputs
+    history = inputs.pop(HISTORY_INPUT)
     history.expect("dtype", "int32")
     history.expect("shape", [-1, length])
     history.expect("order", OLDEST_FIRST)
     history.section("padding").expect("id", PADDING_ID)
+    further = {}
+    for name, entry in inputs.items():
+        dtype, per_event = _FURTHER_INPUTS[name]
+        width = length if per_event else 1
+        entry.expect("dtype", dtype)
+        entry.expect("shape", [-1, width])
+        entry.expect("unknown", UNKNOWN)
+        if per_event:
+            entry.expect("order", OLDEST_FIRST)
+            entry.section("padding").expect("value", UNKNOWN)
+            entry.section("padding").expect("like", HISTORY_INPUT)
+        further[name] = (dtype, width)
     outputs = {entry.text("name"): entry for entry in section.objects("outputs")}
     for name, dtype in ((IDS_OUTPUT, "int32"), (SCORES_OUTPUT, "float32")):
         if name not in outputs:
@@ -174,66 +204,4 @@ def _check_signature(section: _Reader, length: int, top_k: int) -> None:
             )
         outputs[name].expect("dtype", dtype)
         outputs[name].expect("shape", [-1, top_k])
-
-
-class _Reader:
-    """Typed access to a JSON object, with errors that name the key."""
-
-    def __init__(self, raw: Mapping[str, Any], source: str, prefix: str = "") -> None:
-        self.raw = raw
-        self.source = source
-        self._prefix = prefix
-
-    def section(self, key: str) -> _Reader:
-        value = self._typed(key, dict, "an object")
-        return _Reader(value, self.source, f"{self._prefix}{key}.")
-
-    def objects(self, key: str) -> list[_Reader]:
-        values = self._typed(key, list, "a list")
-        readers = []
-        for index, value in enumerate(values):
-            if not isinstance(value, dict):
-                raise BundleError(f"{self.source}: {self._prefix}{key}[{index}] must be an object")
-            readers.append(_Reader(value, self.source, f"{self._prefix}{key}[{index}]."))
-        return readers
-
-    def text(self, key: str) -> str:
-        value: str = self._typed(key, str, "a string")
-        return value
-
-    def integer(self, key: str, *, minimum: int) -> int:
-        value: int = self._typed(key, int, "an integer")
-        if isinstance(value, bool) or value < minimum:
-            raise BundleError(
-                f"{self.source}: {self._prefix}{key} is {value!r}, must be at least {minimum}"
-            )
-        return value
-
-    def number(self, key: str) -> float:
-        return float(self._typed(key, (int, float), "a number"))
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value not in allowed:
-            raise BundleError(
-                f"{self.source}: {self._prefix}{key} is {value!r}, must be one of {allowed}"
-            )
-        return value
-
-    def expect(self, key: str, expected: object) -> None:
-        value = self.raw.get(key)
-        if value != expected:
-            raise BundleError(
-                f"{self.source}: {self._prefix}{key} is {value!r}; this runtime understands "
-                f"{expected!r}: use a runtime as new as the bundle"
-            )
-
-    def _typed(self, key: str, kind: type | tuple[type, ...], described: str) -> Any:
-        if key not in self.raw:
-            raise BundleError(f"{self.source}: {self._prefix}{key} is missing")
-        value = self.raw[key]
-        if not isinstance(value, kind):
-            raise BundleError(
-                f"{self.source}: {self._prefix}{key} is {value!r}, must be {described}"
-            )
-        return value
+    return further

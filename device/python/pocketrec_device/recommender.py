@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +13,16 @@ from ai_edge_litert.interpreter import Interpreter
 
 from pocketrec_device.bundle import Bundle, Movie
 from pocketrec_device.errors import BundleError, HistoryError, TitleError
+from pocketrec_device.events import Events, make_events, seconds_of, with_unknown
 from pocketrec_device.manifest import (
     HISTORY_INPUT,
     IDS_OUTPUT,
     PADDING_ID,
+    RATING_INPUT,
+    REQUEST_TIME_INPUT,
     SCORES_OUTPUT,
     SIGNATURE,
+    TIME_INPUT,
 )
 from pocketrec_device.titles import TitleIndex
 
@@ -67,6 +73,10 @@ class Recommender:
         history: Sequence[int | str],
         k: int = 10,
         watched: Iterable[int | str] = (),
+        *,
+        ratings: Sequence[float | None] | None = None,
+        times: Sequence[int | None] | None = None,
+        now: int | None = None,
     ) -> list[Recommendation]:
         """Returns up to `k` movies, best first, none of which was watched.
 
@@ -75,22 +85,32 @@ class Recommender:
                 skipped, and the last N of the rest count.
             k: Movies wanted; the list is shorter where most of the model's top K was watched.
             watched: More movies that must not be recommended, ids or titles.
+            ratings: Stars of each movie of the history, 0.5 to 5, None where not known. What was
+                rated lower than the bundle's `min_rating` is no history, but still left out.
+            times: When each was watched, seconds since 1970 UTC, None where not known.
+            now: The moment to recommend for, likewise; this one by default.
+
+        A model that does not read ratings or times does without; one that does takes what is not
+        given as not known.
 
         Raises:
-            HistoryError: `k` is impossible, or the history holds too few known movies.
+            HistoryError: `k` is impossible, the history holds too few known movies, or ratings or
+                times are none.
             TitleError: A title names no movie or several.
         """
         manifest = self.bundle.manifest
         if not 1 <= k <= manifest.top_k:
             raise HistoryError(f"k is {k}; this model returns 1 to {manifest.top_k} movies")
-        past = self._known_ids(history)
-        if len(past) < manifest.min_history:
+        past = self._ids(history)
+        events = make_events(past, ratings, times, manifest.min_rating)
+        if len(events.ids) < manifest.min_history:
             raise HistoryError(
-                f"the history holds {len(past)} movie(s) that the model knows, of {len(history)} "
-                f"given; it needs at least {manifest.min_history}"
+                f"the history holds {len(events.ids)} movie(s) that the model knows, of "
+                f"{len(history)} given; it needs at least {manifest.min_history}"
             )
-        excluded = {*past, *self._known_ids(watched)}
-        ids, scores = self.rank(self.encode([past]))
+        excluded = {*past, *self._ids(watched)}
+        moments = [int(time.time()) if now is None else seconds_of(now, "now")]
+        ids, scores = self.rank(*self.encode_events([events], moments))
         found: list[Recommendation] = []
         for vocabulary_id, score in zip(ids[0].tolist(), scores[0].tolist(), strict=True):
             if len(found) == k:
@@ -114,17 +134,20 @@ class Recommender:
             raise TitleError(f"the model does not know a movie with id {movie}")
         return self.bundle.movies[vocabulary_id - 1]
 
-    def encode(self, histories: Sequence[Sequence[int]]) -> npt.NDArray[np.int32]:
-        """Cuts and pads histories of the model's ids.
+    def encode(
+        self, histories: Sequence[Sequence[float]], dtype: type[np.generic] = np.int32
+    ) -> npt.NDArray[Any]:
+        """Cuts and pads histories of the model's ids, or what belongs to their events.
 
         Args:
-            histories: The model's ids, oldest first, any lengths.
+            histories: The model's ids, ratings or times, oldest first, any lengths.
+            dtype: Of the result.
 
         Returns:
-            int32 [histories, N]: the last N of each, padded on the manifest's side.
+            [histories, N]: the last N of each, padded with 0 on the manifest's side.
         """
         length = self.bundle.manifest.history_length
-        encoded = np.full((len(histories), length), PADDING_ID, np.int32)
+        encoded = np.full((len(histories), length), PADDING_ID, dtype)
         for row, history in zip(encoded, histories, strict=True):
             kept = history[-length:]
             if not len(kept):
@@ -135,13 +158,35 @@ class Recommender:
                 row[: len(kept)] = kept
         return encoded
 
+    def encode_events(
+        self, histories: Sequence[Events], moments: Sequence[int]
+    ) -> tuple[npt.NDArray[np.int32], dict[str, npt.NDArray[Any]]]:
+        """Cuts and pads histories of events.
+
+        Args:
+            histories: Of any lengths.
+            moments: What to recommend for, seconds since 1970 UTC, one a history.
+
+        Returns:
+            The encoded ids, and everything that a model may read beside them: see `rank`.
+        """
+        further = {
+            RATING_INPUT: self.encode([events.ratings for events in histories], np.float32),
+            TIME_INPUT: self.encode([events.times for events in histories]),
+            REQUEST_TIME_INPUT: np.asarray(moments, np.int32).reshape(-1, 1),
+        }
+        return self.encode([events.ids for events in histories]), further
+
     def rank(
-        self, context: npt.NDArray[np.int32]
+        self,
+        context: npt.NDArray[np.int32],
+        further: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Runs the model on encoded histories.
 
         Args:
             context: int32 [batch, N], see `encode`.
+            further: What is known beside the ids, by input name, see `encode_events`.
 
         Returns:
             Ids int32 [batch, K] of the model's vocabulary and scores float32 [batch, K], falling.
@@ -149,7 +194,9 @@ class Recommender:
         Raises:
             BundleError: The model returned an id outside of its vocabulary.
         """
-        outputs = self._run(**{HISTORY_INPUT: np.ascontiguousarray(context, np.int32)})
+        wanted = self.bundle.manifest.further_inputs
+        more = with_unknown(further or {}, wanted, len(context), int(time.time()))
+        outputs = self._run(**{HISTORY_INPUT: np.ascontiguousarray(context, np.int32)}, **more)
         ids = outputs[IDS_OUTPUT]
         if ids.size and not (ids.min() >= 1 and ids.max() <= len(self.bundle.movies)):
             raise BundleError(
@@ -159,39 +206,34 @@ class Recommender:
             )
         return ids, outputs[SCORES_OUTPUT]
 
-    def _known_ids(self, movies: Iterable[int | str]) -> list[int]:
-        known = []
-        for movie in movies:
-            if isinstance(movie, str):
-                known.append(self._titles.find(movie).id)
-                continue
-            vocabulary_id = self.bundle.vocabulary_id(int(movie))
-            if vocabulary_id != PADDING_ID:
-                known.append(vocabulary_id)
-        return known
+    def _ids(self, movies: Iterable[int | str]) -> list[int]:
+        """Returns the model's id of each, 0 where it does not know a movie id."""
+        return [
+            self._titles.find(movie).id
+            if isinstance(movie, str)
+            else self.bundle.vocabulary_id(int(movie))
+            for movie in movies
+        ]
 
     def _check_tensors(self) -> None:
         manifest = self.bundle.manifest
         inputs, outputs = self._run.get_input_details(), self._run.get_output_details()
-        expected: list[tuple[str, dict[str, dict[str, object]], type, int | None]] = [
-            (HISTORY_INPUT, inputs, np.int32, manifest.history_length),
-            (IDS_OUTPUT, outputs, np.int32, None),
-            (SCORES_OUTPUT, outputs, np.float32, None),
-        ]
-        for name, details, dtype, width in expected:
-            detail = details.get(name)
-            if detail is None or len(details) != (1 if details is inputs else 2):
+        promised_inputs = {HISTORY_INPUT: ("int32", manifest.history_length)}
+        promised_inputs |= manifest.further_inputs
+        promised_outputs = {IDS_OUTPUT: ("int32", None), SCORES_OUTPUT: ("float32", None)}
+        for details, promised in ((inputs, promised_inputs), (outputs, promised_outputs)):
+            if set(details) != set(promised):
                 raise BundleError(
                     f"{self.bundle.path}: variant {self.variant!r} has tensors {sorted(details)}, "
-                    f"the manifest promises {name!r}"
+                    f"the manifest promises {sorted(promised)}"
                 )
-            if detail["dtype"] is not dtype:
-                raise BundleError(
-                    f"{self.bundle.path}: {name} is {detail['dtype']}, must be {dtype.__name__}"
-                )
-            shape = np.asarray(detail["shape_signature"]).tolist()
-            if width is not None and shape != [-1, width]:
-                raise BundleError(
-                    f"{self.bundle.path}: {name} has shape {shape}, the manifest promises "
-                    f"{[-1, width]}"
-                )
+            for name, (dtype, width) in promised.items():
+                found = np.dtype(details[name]["dtype"]).name
+                if found != dtype:
+                    raise BundleError(f"{self.bundle.path}: {name} is {found}, must be {dtype}")
+                shape = np.asarray(details[name]["shape_signature"]).tolist()
+                if width is not None and shape != [-1, width]:
+                    raise BundleError(
+                        f"{self.bundle.path}: {name} has shape {shape}, the manifest promises "
+                        f"{[-1, width]}"
+                    )

@@ -10,6 +10,7 @@ import pytest
 from components.registry_pusher import bundle as bundle_module
 from components.registry_pusher.bundle import bundle_files, write_bundle
 from components.registry_pusher.embedding import METADATA_NAME, embed_manifest
+from components.registry_pusher.signature import signature
 from components.tflite_converter.flatbuffer import read_metadata
 from pipeline.errors import RegistryError
 from pocketrec_device import Bundle
@@ -91,13 +92,44 @@ def test_a_model_that_answers_differently_after_embedding_is_not_shipped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     models = toy.models()
-    contract = {"history": {"length": toy.LENGTH}, "vocabulary": {"size": toy.MOVIES}}
+    contract = {
+        "signature": signature(toy.source().conversion),
+        "vocabulary": {"size": toy.MOVIES},
+    }
     monkeypatch.setattr(
         "components.registry_pusher.embedding.embed_metadata",
         lambda *_: models["int8"],
     )
     with pytest.raises(RegistryError, match="answers differently"):
         embed_manifest(models["float32"], contract)
+
+
+def test_inputs_beside_the_ids_are_described_and_the_android_app_is_left_out(
+    tmp_path: Path,
+) -> None:
+    bundle = toy.event_bundle(tmp_path)
+    manifest = read_manifest(bundle)
+    ids, rating, time, moment = manifest["signature"]["inputs"]
+    assert ids == read_manifest(toy.bundle(tmp_path / "ids"))["signature"]["inputs"][0]
+    per_event = {
+        "shape": [-1, toy.LENGTH],
+        "order": "oldest_first",
+        "padding": {"value": 0, "like": "context_movie_id"},
+        "unknown": 0,
+    }
+    assert "stars" in rating.pop("meaning")
+    assert rating == {"name": "context_rating", "dtype": "float32", **per_event}
+    assert "seconds since 1970 UTC" in time.pop("meaning")
+    assert time == {"name": "context_timestamp", "dtype": "int32", **per_event}
+    assert "moment" in moment.pop("meaning")
+    assert moment == {
+        "name": "request_timestamp", "dtype": "int32", "shape": [-1, 1], "unknown": 0,
+    }  # fmt: skip
+    assert not (bundle / "android").exists()
+    assert "context_rating, context_timestamp, request_timestamp" in (
+        bundle / "model_card.md"
+    ).read_text("utf-8")
+    Bundle.load(bundle).verify()
 
 
 def test_the_card_shows_data_quality_sizes_and_limits(bundle: Path) -> None:
