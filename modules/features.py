@@ -29,11 +29,12 @@ Windows (Transform's output, one row a window; N = history length, ids of the vo
 | `history_length` | int64 | [1], known events before the last target, not cut at N |
 | `held_out` | int64 | [1] |
 | `user_id` | int64 | [1] |
-| `user_gender_id`, `user_age_id`, `user_occupation_id` | int64 | [1], see `modules.user_attributes`, 0 = not known |
+| `user_gender_id`, `user_age_id`, `user_occupation_id` | int64 | [1], 0 = not known |
 | `seen_movie_id` | int64 | sparse [0..], all known movies before the target; empty in train |
 
 A held-out window has one target, at its last position that is not padding. A held-out target that
-is not in the vocabulary keeps its row with `target_movie_id` all 0: it counts as a miss.
+is not in the vocabulary keeps its row with `target_movie_id` all 0: it counts as a miss. What the
+ids of users' attributes mean stands in `modules.user_attributes`.
 """
 
 USER_ID = "user_id"

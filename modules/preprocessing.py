@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from modules import features
+from modules.user_attributes import AGE_GROUPS, GENDERS, OCCUPATIONS, id_feature
 from modules.vocabulary import KEY_BASE
 from modules.windows import TimelineBatch, make_windows
 from pipeline.config.history import HistoryConfig
@@ -26,7 +27,8 @@ def preprocessing_fn(
 
     Args:
         inputs: The timeline features of `modules.features`; lists ragged or sparse
-            [users, (events)], single values dense [users, 1].
+            [users, (events)], single values dense [users, 1], attributes of users likewise or
+            as lists [users, (0 or 1)].
         custom_config: `history`: a `HistoryConfig` as JSON.
 
     Returns:
@@ -42,6 +44,7 @@ def preprocessing_fn(
         timestamp=_ragged(inputs[features.TIMESTAMP]),
         first_target=_scalars(inputs[features.FIRST_TARGET]),
         held_out=_scalars(inputs[features.HELD_OUT]),
+        attributes=_attributes(inputs),
     )
     windows = make_windows(
         timelines,
@@ -98,6 +101,33 @@ def _lookup(keys: tf.Tensor, vocabulary_file: tf.Tensor) -> tuple[tf.Tensor, tf.
         )
         size = table.size()
     return table.lookup(keys), size
+
+
+def _attributes(inputs: Mapping[str, Tensor]) -> dict[str, tf.Tensor]:
+    """Returns int64 [users] by window feature: ids of `modules.user_attributes`, 0 = not known."""
+    gender = _at_most_one(inputs[features.USER_GENDER], "")
+    age = _at_most_one(inputs[features.USER_AGE], 0)
+    occupation = _at_most_one(inputs[features.USER_OCCUPATION], "")
+    return {
+        id_feature(features.USER_GENDER): _category(gender, GENDERS),
+        id_feature(features.USER_AGE): tf.reduce_sum(
+            tf.cast(age[:, tf.newaxis] >= tf.constant(AGE_GROUPS, tf.int64), tf.int64), axis=1
+        ),
+        id_feature(features.USER_OCCUPATION): _category(occupation, OCCUPATIONS),
+    }
+
+
+def _at_most_one(feature: Tensor, default: str | int) -> tf.Tensor:
+    """Returns [users], the default where there is no value."""
+    if isinstance(feature, tf.Tensor):
+        return _scalars(feature)
+    return _ragged(feature).to_tensor(default, shape=[None, 1])[:, 0]
+
+
+def _category(values: tf.Tensor, categories: Sequence[str]) -> tf.Tensor:
+    """Returns the number of each value among the categories from 1; 0 = it is none of them."""
+    found = tf.cast(values[:, tf.newaxis] == tf.constant(categories), tf.int64)
+    return tf.linalg.matvec(found, tf.range(1, len(categories) + 1, dtype=tf.int64))
 
 
 def _ragged(feature: Tensor) -> tf.RaggedTensor:

@@ -17,6 +17,7 @@ Definitions, for one user's timeline:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Literal
 
 import tensorflow as tf
@@ -35,6 +36,7 @@ class TimelineBatch:
         timestamp: Ragged int64 [users, (events)], seconds since 1970 UTC.
         first_target: int64 [users], index of the first event that may be a target.
         held_out: int64 [users], 1 where each target has a window of its own.
+        attributes: int64 [users] by name, what else each window of a user says.
     """
 
     user_id: tf.Tensor
@@ -43,6 +45,7 @@ class TimelineBatch:
     timestamp: tf.RaggedTensor
     first_target: tf.Tensor
     held_out: tf.Tensor
+    attributes: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
 
 
 def make_windows(
@@ -66,8 +69,8 @@ def make_windows(
 
     Returns:
         The window features of `modules.features`: int64 or float32 [windows, N] or [windows, 1],
-        and `seen_movie_id`, ragged int64 [windows, (seen)]. Windows follow the order of users and,
-        within a user, of time.
+        and `seen_movie_id`, ragged int64 [windows, (seen)]; attributes int64 [windows, 1]. Windows
+        follow the order of users and, within a user, of time.
 
     Raises:
         tf.errors.InvalidArgumentError: The lists of a timeline differ in length.
@@ -123,6 +126,7 @@ def make_windows(
         features.HELD_OUT: column(tf.gather(timelines.held_out, user)),
         features.USER_ID: column(tf.gather(timelines.user_id, user)),
         features.SEEN_MOVIE_ID: _seen(events, ends, user, is_held_out),
+        **{name: column(tf.gather(of, user)) for name, of in timelines.attributes.items()},
     }
 
 

@@ -37,7 +37,9 @@ def data_steps(config: Config, *, input_base: str, schema_file: str) -> DataStep
     example_gen = MovieLensExampleGen(
         input_base=input_base,
         config=config.data.model_dump_json(),
-        source_hash=source_hash("components.movielens_example_gen", "modules.features"),
+        source_hash=source_hash(
+            "components.movielens_example_gen", "modules.features", "modules.user_attributes"
+        ),
     ).with_id("movielens_example_gen")
 
     not_timelines = [features.SPLIT_CATALOGUE]
@@ -74,6 +76,7 @@ def data_steps(config: Config, *, input_base: str, schema_file: str) -> DataStep
             "history": config.history.model_dump_json(),
             "source_hash": source_hash(
                 "modules.preprocessing",
+                "modules.user_attributes",
                 "modules.windows",
                 "modules.vocabulary",
                 "modules.features",

@@ -14,6 +14,7 @@ import numpy as np
 from components.movielens_example_gen import storage
 from components.movielens_example_gen.columns import Ints
 from components.movielens_example_gen.formats import Release
+from modules.user_attributes import OCCUPATIONS
 from pipeline.errors import DataError
 
 _NO_GENRES = frozenset({"(no genres listed)", "unknown", ""})
@@ -23,13 +24,6 @@ _GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary",
     "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi",
     "Thriller", "War", "Western",
-)  # fmt: skip
-
-_OCCUPATIONS_1M = (
-    "other", "academic/educator", "artist", "clerical/admin", "college/grad student",
-    "customer service", "doctor/health care", "executive/managerial", "farmer", "homemaker",
-    "K-12 student", "lawyer", "programmer", "retired", "sales/marketing", "scientist",
-    "self-employed", "technician/engineer", "tradesman/craftsman", "unemployed", "writer",
 )  # fmt: skip
 
 
@@ -131,7 +125,7 @@ def read_users(release: Release) -> Mapping[int, User]:
                 user, age, gender, occupation, _ = line.split("|")
             else:
                 user, gender, age, code, _ = line.split("::")
-                occupation = _OCCUPATIONS_1M[int(code)]
+                occupation = OCCUPATIONS[int(code)]
             users[int(user)] = User(gender or None, int(age) if age else None, occupation or None)
         except (ValueError, IndexError):
             raise _bad(release.users, number, line, "a user's five fields") from None

@@ -29,6 +29,11 @@ TRAIN = [
     (3, [100, 10, 2, 5], [2, 5, 4, 3]),
 ]
 EVAL = [(1, [10, 9, 100, 7, 2], [5, 5, 5, 1, 4]), (2, [9, 100, 5], [4, 3, 5])]
+# Attributes that some users have: a gender, an age in years, an occupation.
+ATTRIBUTES = {
+    1: ("F", 17, "programmer"),
+    2: (None, 56, "engineer"),
+}
 TEST = [(1, [10, 9, 100, 7, 2, 77], [5, 5, 5, 1, 4, 5]), (2, [9, 100, 5, 10], [4, 3, 5, 5])]
 HISTORY = HistoryConfig(length=3, stride=2, min_rating=2.0, min_movie_count=2)
 
@@ -41,7 +46,13 @@ def _example(user_id: int, movie_ids: list[int], ratings: list[int], held_out: i
         features.FIRST_TARGET: [len(movie_ids) - 1 if held_out else 0],
         features.HELD_OUT: [held_out],
     }
+    gender, age, occupation = ATTRIBUTES.get(user_id, (None, None, None))
+    if age is not None:
+        integers[features.USER_AGE] = [age]
     example = tf.train.Example()
+    for name, word in ((features.USER_GENDER, gender), (features.USER_OCCUPATION, occupation)):
+        if word is not None:
+            example.features.feature[name].bytes_list.value.append(word.encode())
     for name, values in integers.items():
         example.features.feature[name].int64_list.value.extend(values)
     example.features.feature[features.RATING].float_list.value.extend(ratings)
@@ -141,6 +152,20 @@ def test_held_out_windows(transformed: tuple[Path, Path]) -> None:
     assert second[features.HELD_OUT] == [1]
 
 
+def test_attributes_of_users_are_categories_in_each_of_their_windows(
+    transformed: tuple[Path, Path],
+) -> None:
+    names = ("user_gender_id", "user_age_id", "user_occupation_id")
+    for split, users in (("train", {1, 2, 3}), ("test", {1, 2})):
+        found = {
+            (row[features.USER_ID][0], *(row[name][0] for name in names))
+            for row in _rows(transformed, split)
+        }
+        # Under 18 is the first group, 56 and more the last; "engineer" alone is no category.
+        expected = {(1, 1, 1, 13), (2, 0, 7, 0), (3, 0, 0, 0)}
+        assert found == {row for row in expected if row[0] in users}
+
+
 def test_record_batches_read_back_as_the_evaluator_reads_them(
     transformed: tuple[Path, Path],
 ) -> None:
@@ -171,4 +196,5 @@ def test_materialised_types_and_shapes(transformed: tuple[Path, Path]) -> None:
     for name in (features.CONTEXT_RATING, features.TARGET_RATING):
         assert spec[name] == tf.io.FixedLenFeature([3], tf.float32)
     assert spec[features.SEEN_MOVIE_ID] == tf.io.VarLenFeature(tf.int64)
-    assert spec[features.USER_ID] == tf.io.FixedLenFeature([1], tf.int64)
+    for name in (features.USER_ID, "user_gender_id", "user_age_id", "user_occupation_id"):
+        assert spec[name] == tf.io.FixedLenFeature([1], tf.int64)
