@@ -17,6 +17,7 @@ from modules.models.event_features import EventFeatures
 from modules.models.history import Context, History
 from modules.models.item_features import ItemFeatures
 from modules.models.layers import Dropout, unit_rows
+from modules.models.user_features import UserFeatures
 from pipeline.config.model import ModelConfig
 
 
@@ -68,6 +69,12 @@ class Recommender(keras.Model):
             if config.event_features.any
             else None
         )
+        self._user_features = (
+            UserFeatures(config.user_features, dim=config.dim)
+            if config.user_features.attributes
+            else None
+        )
+        self._stars = self._rating_head() if config.rating_head else None
         self._dropout = Dropout(config.dropout, site=0)
         self.built = True
 
@@ -115,13 +122,13 @@ class Recommender(keras.Model):
         if training and seed is None:
             raise ValueError("training needs a seed for dropout: int32 [2], new for each update")
         drop = seed if training else None
+        history = self._look_up(context, self.input_table, drop)
         history = history._replace(items=self._dropout(history.items, drop))
         return self._finish(self.encoder(history, drop))
 
     def encode_last(self, context: Context, input_table: tf.Tensor | None = None) -> tf.Tensor:
         """Encodes each whole history, computing no more than its last position needs.
 
-        history = self._look_up(context, self.input_table, drop)
         Args:
             context: A batch of length `history_length`, padded on the left.
             input_table: The table to look movies up in, `input_table` by default. An export gives
@@ -132,6 +139,36 @@ class Recommender(keras.Model):
         """
         table = self.input_table if input_table is None else input_table
         return self._finish(self.encoder.last(self._look_up(context, table)))
+
+    def rating_loss(self, context: tf.Tensor, movie_id: tf.Tensor, stars: tf.Tensor) -> tf.Tensor:
+        """Sums the weighted squared error of predicted stars, for a model with `rating_head`.
+
+        The prediction is linear in the products that the score is the sum of. Training alone needs
+        it: no served graph holds it.
+
+        Args:
+            context: float32 [positions, dim], what `call` returns of them.
+            movie_id: int32 [positions], the movies that were rated.
+            stars: float32 [positions], 0 = not known.
+
+        Returns:
+            float32 [], in squared stars.
+
+        Raises:
+            ValueError: The model has no `rating_head`.
+        """
+        if self._stars is None or self.config.rating_head is None:
+            raise ValueError("a model without model.rating_head predicts no stars")
+        rows = tf.gather(self.scoring_table(), movie_id)
+        error = tf.where(stars > 0, self._stars(context * rows)[:, 0] - stars, 0.0)
+        return self.config.rating_head.weight * tf.reduce_sum(tf.square(error))
+
+    def _rating_head(self) -> keras.layers.Dense:
+        # Stars of MovieLens are 3.5 in the mean.
+        mean = keras.initializers.Constant(3.5)
+        head = keras.layers.Dense(1, bias_initializer=mean, name="stars")
+        head.build((None, self.config.dim))
+        return head
 
     def _table(self, name: str) -> keras.Variable:
         dim = self.config.dim
@@ -188,6 +225,8 @@ class Recommender(keras.Model):
         items = tf.gather(table, context.movie_id) * scale
         if self._event_features is not None:
             items += self._event_features(context, seed) * known
+        if self._user_features is not None:
+            items += self._user_features(context.user) * known
         return History(items, known, context.time)
 
     def _finish(self, context: tf.Tensor) -> tf.Tensor:

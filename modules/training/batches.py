@@ -30,12 +30,15 @@ class Batch:
         positions: int32 [shards, positions], flat indices into `[windows * length]`.
         targets: int32 [shards, positions, targets], 0 behind the last one.
         weights: float32 [shards, positions, targets], 0 where there is no target.
+        stars: float32 [shards, positions], what the next movie was given, 0 = not known; None
+            where nothing reads ratings.
     """
 
     context: Context
     positions: npt.NDArray[np.int32]
     targets: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
+    stars: npt.NDArray[np.float32] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,12 +140,17 @@ class BatchPlan:
         positions = np.zeros((shards, most), np.int32)
         targets = np.zeros((shards, most, flat.shape[2]), np.int32)
         weights = np.zeros(targets.shape, np.float32)
+        rated = windows.target_rating
+        flat_stars = None if rated is None else dealt(rated, length).reshape(shards, -1)
+        stars = None if rated is None else np.zeros((shards, most), np.float32)
         for shard in range(shards):
             found = np.flatnonzero(flat[shard, :, 0])
             positions[shard, : len(found)] = found
             targets[shard, : len(found)] = flat[shard, found]
             weights[shard, : len(found)] = flat_weight[shard, found]
-        return Batch(context, positions, targets, weights)
+            if stars is not None and flat_stars is not None:
+                stars[shard, : len(found)] = flat_stars[shard, found]
+        return Batch(context, positions, targets, weights, stars)
 
     def _wanted(
         self, dealt: Callable[..., npt.NDArray[Any]], length: int

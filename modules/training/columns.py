@@ -27,4 +27,5 @@ def needed_columns(model: ModelConfig, training: TrainingConfig) -> Columns:
         model: The model's section.
         training: The training's section.
     """
-    return Columns(rating=training.rating_share > 0 or model.reads_rating, time=model.reads_time)
+    rating = training.rating_share > 0 or model.rating_head is not None or model.reads_rating
+    return Columns(rating=rating, time=model.reads_time)

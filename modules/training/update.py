@@ -64,6 +64,7 @@ class Updater:
             batch.positions,
             batch.targets,
             batch.weights,
+            batch.stars if self.model.config.rating_head else None,
             np.float32(max(total, 1.0)),
             np.int32(step),
         )
@@ -79,6 +80,7 @@ class Updater:
         positions: tf.Tensor,
         targets: tf.Tensor,
         weights: tf.Tensor,
+        stars: tf.Tensor | None,
         total: tf.Tensor,
         step: tf.Tensor,
     ) -> tf.Tensor:
@@ -90,6 +92,7 @@ class Updater:
                 positions[shard],
                 targets[shard],
                 weights[shard],
+                None if stars is None else stars[shard],
                 step * SHARDS + shard,
             )
             loss += part_loss
@@ -109,6 +112,7 @@ class Updater:
         positions: tf.Tensor,
         targets: tf.Tensor,
         weights: tf.Tensor,
+        stars: tf.Tensor | None,
         draw: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         seed = tf.stack([tf.constant(self._seed), draw * 1000])
@@ -124,6 +128,8 @@ class Updater:
                 # Far from the numbers of the places of dropout.
                 seed + tf.constant([0, 999]),
             )
+            if stars is not None:
+                loss += self.model.rating_loss(picked, targets[:, 0], stars)
         variables = [weight.value for weight in self._weights]
         gradients = tape.gradient(loss, variables)
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]

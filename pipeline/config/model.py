@@ -88,6 +88,12 @@ class ItemFeaturesConfig(Section):
         return self.genres or self.year
 
 
+class RatingHeadConfig(Section):
+    """Training predicts the stars of the next movie beside the movie itself; it does not ship."""
+
+    weight: float = Field(0.1, gt=0, description="of the squared error in stars, beside the loss")
+
+
 class ModelConfig(Section):
     """Item tables, encoder and scoring."""
 
@@ -100,6 +106,7 @@ class ModelConfig(Section):
     scoring: Literal["dot", "cosine"] = Field("dot", description="context with item vector")
     cosine_scale: float = Field(20.0, gt=0, description="cosine: factor before the softmax")
     event_features: EventFeaturesConfig = EventFeaturesConfig()
+    rating_head: RatingHeadConfig | None = None
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> ModelConfig:

@@ -142,3 +142,19 @@ def test_ratings_weigh_targets() -> None:
     np.testing.assert_allclose(weights[0], [[0.6, 0.45], [0.9, 0.0]], rtol=1e-6)
     with pytest.raises(ValueError, match="needs the ratings"):
         wanted_targets(context, target, later_weights=(), rating_share=0.5)
+
+
+def test_stars_go_with_the_first_target() -> None:
+    windows = random_windows(9)
+    stars = (windows.target % 5 + (windows.target > 0)).astype(np.float32)
+    rated = Windows(
+        windows.context, windows.target, windows.seen, windows.seen_splits, stars, stars
+    )
+    settings = config(batch_size=2, later_weights=[0.5])
+    for batch in BatchPlan(rated, settings, shards=2, seed=1).epoch(0):
+        first = batch.targets[..., 0]
+        assert batch.stars is not None
+        np.testing.assert_array_equal(batch.stars, first % 5 + (first > 0))
+    assert all(
+        batch.stars is None for batch in BatchPlan(windows, settings, shards=2, seed=1).epoch(0)
+    )

@@ -21,3 +21,8 @@ def test_event_features_need_their_columns() -> None:
 
     assert needed(rating=True) == Columns(rating=True, time=False)
     assert needed(gap=True) == needed(age=True) == Columns(rating=False, time=True)
+
+
+def test_the_rating_head_needs_the_ratings() -> None:
+    model = ModelConfig.model_validate({"rating_head": {"weight": 0.2}})
+    assert needed_columns(model, TrainingConfig()).rating

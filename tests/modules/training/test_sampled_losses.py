@@ -92,7 +92,10 @@ def plain_gbce(context: tf.Tensor, table: tf.Tensor, bias: tf.Tensor) -> tf.Tens
 def test_sampled_softmax_agrees_with_plain_tensorflow(bounded: bool, chunk: int, xla: bool) -> None:
     loss = SampledSoftmax(FixedSampler(DRAWN, EXPECTED), chunk=chunk, bounded=bounded)
     ours = value_and_gradients(
-        lambda *parts: loss(*parts, tf.constant(TARGETS), tf.constant(WEIGHTS), DRAW), xla=xla
+        lambda context, table, bias: loss(
+            context, table, bias, tf.constant(TARGETS), tf.constant(WEIGHTS), DRAW
+        ),
+        xla=xla,
     )
     for one, wanted in zip(ours, value_and_gradients(plain_sampled_softmax), strict=True):
         np.testing.assert_allclose(one, wanted, rtol=1e-4, atol=1e-5)
@@ -101,8 +104,10 @@ def test_sampled_softmax_agrees_with_plain_tensorflow(bounded: bool, chunk: int,
 @pytest.mark.parametrize(("chunk", "xla"), [(3, True), (16, False)])
 def test_gbce_agrees_with_plain_tensorflow(chunk: int, xla: bool) -> None:
     ours = value_and_gradients(
-        lambda *parts: sum_over_chunks(
-            *parts,
+        lambda context, table, bias: sum_over_chunks(
+            context,
+            table,
+            bias,
             tf.constant(TARGETS),
             tf.constant(WEIGHTS),
             tf.constant(DRAWN),
@@ -144,9 +149,10 @@ def test_a_sample_of_the_whole_catalogue_is_the_full_softmax(bound: float | None
     config = SampledSoftmaxConfig(negatives=MOVIES, chunk=16)
     sampled = build_loss(config, movie_counts=np.ones(MOVIES + 1, np.int64), score_bound=bound)
     rest = (tf.constant(TARGETS), tf.constant(WEIGHTS), DRAW)
-    ours = value_and_gradients(lambda *parts: sampled(*parts, *rest))
     full = FullSoftmax(16)
-    for one, wanted in zip(ours, value_and_gradients(lambda *p: full(*p, *rest)), strict=True):
+    ours = value_and_gradients(lambda context, table, bias: sampled(context, table, bias, *rest))
+    theirs = value_and_gradients(lambda context, table, bias: full(context, table, bias, *rest))
+    for one, wanted in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -220,5 +226,5 @@ def test_no_targets_no_loss_and_no_gradient(
 ) -> None:
     loss = build_loss(config, movie_counts=np.ones(MOVIES + 1, np.int64))
     none = (tf.zeros([len(TARGETS), 2], tf.int32), tf.zeros([len(TARGETS), 2]), DRAW)
-    for part in value_and_gradients(lambda *parts: loss(*parts, *none)):
+    for part in value_and_gradients(lambda context, table, bias: loss(context, table, bias, *none)):
         np.testing.assert_array_equal(part, 0)
