@@ -26,6 +26,13 @@ class CnnConfig(Section):
     dilation_base: int = Field(2, ge=1, le=8, description="dilation grows by this factor a layer")
 
 
+class GruConfig(Section):
+    """A gated recurrent unit over the history."""
+
+    name: Literal["gru"] = "gru"
+    units: int = Field(64, ge=1, le=1024, description="width of the state")
+
+
 class LstmConfig(Section):
     """A long short-term memory over the history."""
 
@@ -68,7 +75,7 @@ class TransformerConfig(Section):
 
 
 EncoderConfig = Annotated[
-    BowConfig | CnnConfig | LruConfig | LstmConfig | MixerConfig | TransformerConfig,
+    BowConfig | CnnConfig | GruConfig | LruConfig | LstmConfig | MixerConfig | TransformerConfig,
     Field(discriminator="name"),
 ]
 

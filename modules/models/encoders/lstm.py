@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from modules.models.encoders.base import Encoder
+from modules.models.encoders.base import RecurrentEncoder
+from modules.models.gated_recurrence import lstm_states, lstm_step
 from modules.models.history import History
 from modules.models.layers import Dropout
 from pipeline.config.model import LstmConfig
@@ -14,7 +15,7 @@ from pipeline.config.model import LstmConfig
 _SHUT = -30.0
 
 
-class LstmEncoder(Encoder):
+class LstmEncoder(RecurrentEncoder):
     """One recurrent layer, and a product back to the width of the item vectors.
 
     Written out rather than taken from Keras: its layer becomes a loop over tensor lists, which
@@ -40,16 +41,13 @@ class LstmEncoder(Encoder):
 
     def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
         """See `Encoder.call`."""
-        items, known, _ = history
-        driven = tf.transpose(self._driven(self._dropout_in(items, seed), known), [1, 0, 2])
-        start = tf.zeros_like(driven[0][:, : self._units])
-        states, _ = tf.scan(
-            lambda carried, event: self._step(event, carried[0], carried[1]),
-            driven,
-            initializer=(start, start),
-        )
-        context = tf.transpose(states, [1, 0, 2])
-        return self._output(self._dropout_out(context, seed))
+        # Events first, before the product that makes them four times as wide or more.
+        items = tf.transpose(self._dropout_in(history.items, seed), [1, 0, 2])
+        known = tf.transpose(history.known, [1, 0, 2])
+        kernel = tf.convert_to_tensor(self._state.kernel)
+        states = lstm_states(self._driven(items, known), kernel)
+        context = tf.transpose(self._dropout_out(states, seed), [1, 0, 2])
+        return self._output(context)
 
     def last(self, history: History) -> tf.Tensor:
         """See `Encoder.last`."""
@@ -58,35 +56,27 @@ class LstmEncoder(Encoder):
         state = memory = tf.zeros_like(driven[0][:, : self._units])
         # Unrolled: a loop would need tensor lists, which the device's runtime lacks.
         for event in driven:
-            state, memory = self._step(event, state, memory)
+            state, memory, _ = lstm_step(event, self._state(state), memory)
         return self._output(state)
 
+    def start(self, batch: int) -> tf.Tensor:
+        """See `RecurrentEncoder.start`."""
+        return tf.zeros([batch, 2, self._units])
+
+    def step(self, state: tf.Tensor, item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `RecurrentEncoder.step`; the state is [batch, 2, units], state and memory."""
+        carried = self._state(state[:, 0])
+        output, memory, _ = lstm_step(self._inputs(item), carried, state[:, 1])
+        return tf.stack([output, memory], axis=1), self._output(output)
+
     def _driven(self, items: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-        """Returns the events' part of the gates [batch, history, 4 * units].
+        """Returns the events' part of the gates [..., 4 * units].
 
         Padding shuts the gate that lets values in: memory and state stay at zero before the first
         event, at no cost a step.
         """
         shut = tf.repeat(tf.constant([_SHUT, 0.0, 0.0, 0.0]), self._units)
         return self._inputs(items) + (1 - known) * shut
-
-    def _step(
-        self, driven: tf.Tensor, state: tf.Tensor, memory: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Takes one event in.
-
-        Args:
-            driven: The event's part of the gates [batch, 4 * units].
-            state: [batch, units].
-            memory: [batch, units].
-
-        Returns:
-            The next state and memory.
-        """
-        gates = driven + self._state(state)
-        enter, keep, leave, candidate = tf.split(gates, 4, axis=-1)
-        memory = tf.sigmoid(keep) * memory + tf.sigmoid(enter) * tf.tanh(candidate)
-        return tf.sigmoid(leave) * tf.tanh(memory), memory
 
 
 def build(config: LstmConfig, *, dim: int, history_length: int, dropout: float) -> LstmEncoder:

@@ -21,7 +21,11 @@ from tests.components.tflite_converter import toy
 REFUSED = {"WHILE", "VAR_HANDLE", "READ_VARIABLE", "CUSTOM", "EXP", "COS", "SIN", "TRANSPOSE"}
 
 
-@pytest.mark.parametrize("encoder", [{"name": "lru", "layers": 2}], ids=lambda e: str(e["name"]))
+@pytest.mark.parametrize(
+    "encoder",
+    [{"name": "lru", "layers": 2}, {"name": "gru", "units": 16}],
+    ids=lambda encoder: str(encoder["name"]),
+)
 def test_int8_runs_with_plain_operators_and_any_batch(
     encoder: dict[str, Any], tmp_path: Path
 ) -> None:

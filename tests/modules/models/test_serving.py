@@ -24,6 +24,7 @@ ENCODERS: list[dict[str, Any]] = [
     {"name": "bow", "hidden": (8,)},
     {"name": "cnn", "layers": 2},
     {"name": "lru", "layers": 2},
+    {"name": "gru", "units": 8},
     {"name": "lstm", "units": 8},
     {"name": "mixer", "heads": 2},
     {"name": "transformer", "heads": 2},
