@@ -27,7 +27,9 @@ from tabulate import tabulate
 
 from benchmarks.results import write_result
 from components.tflite_converter import flatbuffer
+from components.tflite_converter.smoke import further_probes
 from modules.evaluation.latency import measure
+from modules.evaluation.litert import SIGNATURE, TopKModel
 from modules.features import CONTEXT_MOVIE_ID
 
 HISTORIES = 256
@@ -74,8 +76,16 @@ def catalogue_size(model: bytes) -> int:
 
 def history_length(model: bytes) -> int:
     """Returns N of a recommender's file."""
-    details = Interpreter(model_content=model).get_input_details()
-    return int(details[0]["shape"][1])
+    runner = Interpreter(model_content=model).get_signature_runner(SIGNATURE)
+    return int(runner.get_input_details()[CONTEXT_MOVIE_ID]["shape"][1])
+
+
+def random_inputs(model: bytes) -> dict[str, npt.NDArray[Any]]:
+    """Draws what a recommender's file reads: arrays [HISTORIES, ...] by input name."""
+    histories = random_histories(history_length(model), catalogue_size(model))
+    ids = histories.astype(np.int64)
+    further, _ = further_probes(ids, ids, TopKModel(model, "model").inputs)
+    return {CONTEXT_MOVIE_ID: histories, **further}
 
 
 def measure_file(path: Path, top_ks: list[int], invocations: int) -> list[dict[str, Any]]:
@@ -98,7 +108,7 @@ def measure_file(path: Path, top_ks: list[int], invocations: int) -> list[dict[s
             "movies": movies,
             "top_k": top_k,
             "bytes": len(model),
-            **measure(model, {CONTEXT_MOVIE_ID: random_histories(length, movies)}, invocations),
+            **measure(model, random_inputs(model), invocations),
         }
         for top_k, model in models.items()
     ]
@@ -114,7 +124,6 @@ def measure_shapes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 for variant, content in files.items():
                     for top_k in arguments.top_k or [100]:
                         model = with_top_k(content, top_k)
-                        histories = random_histories(length, arguments.movies)
                         rows.append(
                             {
                                 "model": f"{encoder}-{dim}-{variant}",
@@ -123,9 +132,7 @@ def measure_shapes(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                                 "movies": arguments.movies,
                                 "top_k": top_k,
                                 "bytes": len(model),
-                                **measure(
-                                    model, {CONTEXT_MOVIE_ID: histories}, arguments.invocations
-                                ),
+                                **measure(model, random_inputs(model), arguments.invocations),
                             }
                         )
     return rows

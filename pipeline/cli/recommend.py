@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.cli.registry import add_registry_options
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 
 _ID_PREFIX = "id:"
 _DEFAULT_MODEL = "champion"
+_UNKNOWN = "none"
+_A_TIME = "unix seconds or a time such as 2000-12-31T23:59"
+
+_Value = TypeVar("_Value")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +31,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=(
             "Recommend movies after a history of titles, oldest first, through the device runtime."
         ),
-        epilog='example: pocketrec recommend champion "Toy Story (1995)" "The Matrix (1999)"',
+        epilog=(
+            'example: pocketrec recommend champion "Toy Story (1995)" "The Matrix (1999)" '
+            "--ratings 4.5,none. A model that reads no ratings or times does without."
+        ),
     )
     parser.add_argument(
         "words",
@@ -47,6 +56,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="TITLE",
         help="one more movie not to recommend; may be repeated",
     )
+    parser.add_argument(
+        "--ratings",
+        metavar="STARS,...",
+        help=f"stars of each title, in order; {_UNKNOWN} where not known",
+    )
+    parser.add_argument(
+        "--times",
+        metavar="TIME,...",
+        help=f"when each was watched, unix seconds or 2000-12-31T23:59 (UTC); {_UNKNOWN} likewise",
+    )
+    parser.add_argument(
+        "--now", metavar="TIME", help="the moment to recommend for (default: this one)"
+    )
     parser.add_argument("--variant", help="variant of the model (default: the gated one)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_registry_options(parser)
@@ -59,6 +81,9 @@ def handler(args: argparse.Namespace) -> int:
     from pocketrec_device import Bundle, DeviceError, Recommender
 
     path, titles, note = _model_and_titles(args)
+    ratings = _listed(args.ratings, "--ratings", "stars such as 4.5", float)
+    times = _listed(args.times, "--times", _A_TIME, _seconds)
+    now = _parsed(args.now, "--now", _A_TIME, _seconds)
     try:
         bundle = Bundle.load(path)
         recommender = Recommender(bundle, args.variant)
@@ -68,6 +93,9 @@ def handler(args: argparse.Namespace) -> int:
             [movie.movie_id for movie in history],
             k=args.k,
             watched=[movie.movie_id for movie in watched],
+            ratings=ratings,
+            times=times,
+            now=now,
         )
     except DeviceError as error:
         raise RegistryError(f"{error}{note}") from None
@@ -111,6 +139,39 @@ def _required(titles: list[str]) -> list[str]:
 def _movie(word: str) -> int | str:
     number = word.removeprefix(_ID_PREFIX)
     return int(number) if number != word and number.isdigit() else word
+
+
+def _listed(
+    text: str | None, option: str, what: str, parse: Callable[[str], _Value]
+) -> list[_Value | None] | None:
+    """Returns the values of a comma-separated list, None for what is not known."""
+    if text is None:
+        return None
+    return [
+        None if word.strip() == _UNKNOWN else _parsed(word.strip(), option, what, parse)
+        for word in text.split(",")
+    ]
+
+
+def _parsed(
+    word: str | None, option: str, what: str, parse: Callable[[str], _Value]
+) -> _Value | None:
+    from pipeline.errors import ConfigError
+
+    if word is None:
+        return None
+    try:
+        return parse(word)
+    except ValueError:
+        raise ConfigError(f"{option}: {word!r} is not {what}, or {_UNKNOWN}") from None
+
+
+def _seconds(word: str) -> int:
+    """Returns unix seconds of a number of seconds or of an ISO 8601 time, UTC by default."""
+    if word.isdigit():
+        return int(word)
+    moment = datetime.fromisoformat(word)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
 
 
 def _print_table(history: list[str], found: list[Recommendation]) -> None:

@@ -70,6 +70,35 @@ def test_the_table_shows_rank_title_and_score(
     assert second.split()[0] == "2"
 
 
+@pytest.fixture(scope="module")
+def event_bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(toy.event_bundle(tmp_path_factory.mktemp("events")))
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ([], 21),
+        (["--ratings", "5,1.5"], 19),
+        (["--ratings", "1, none"], 21),
+        (["--times", "none,978350400"], 31),
+        (["--times", "none,978350400", "--now", "978350401"], 21),
+        (["--times", "none,2001-01-01T12:00", "--now", "2001-01-01T13:00+00:00"], 21),
+        (["--times", "2000-12-01,2001-01-01T12:00", "--now", "2001-01-03"], 31),
+    ],
+)
+def test_ratings_and_times_go_with_the_titles(
+    event_bundle: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    first: int,
+) -> None:
+    words = [event_bundle, "The Matrix", f"id:{toy.raw_id(20)}", "-k", "1", *options]
+    found, said = recommend(Workspace.at(tmp_path), capsys, *words)
+    assert found == [f"Film {first} (2000)"], said
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -79,6 +108,9 @@ def test_the_table_shows_rank_title_and_score(
         (["champoin", "Heat"], "(taken for a title: no version or alias 'champoin'"),
         (["Heat", "-k", "0"], "k is 0; this model returns 1 to 12"),
         (["Heat", "--variant", "int4"], "no variant 'int4'"),
+        (["Heat", "--ratings", "4,5"], "2 ratings for a history of 1"),
+        (["Heat", "--ratings", "good"], "--ratings: 'good' is not stars such as 4.5, or none"),
+        (["Heat", "--times", "noon"], "--times: 'noon' is not unix seconds or a time such as"),
     ],
 )
 def test_errors_are_one_message_with_a_way_out(
