@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modules import features
+from modules.user_attributes import ATTRIBUTES, CATEGORIES, id_feature
 from pipeline.config.model import ModelConfig
 
 _NOT_KNOWN = "0 = not known"
@@ -28,6 +29,7 @@ class ServingInput:
         per_event: Whether it is [batch, N], padded with 0 where the ids are; else [batch, 1].
         column: The feature of windows (see `modules.features`) that holds its values.
         meaning: For those who read a manifest.
+        categories: Words of the ids 1, 2, ...; empty where values are no ids.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ServingInput:
     per_event: bool
     column: str
     meaning: str
+    categories: tuple[str, ...] = ()
 
     def shape(self, history_length: int) -> tuple[int | None, int]:
         """Returns the tensor's shape; None is the batch."""
@@ -65,6 +68,17 @@ FURTHER_INPUTS: Mapping[str, ServingInput] = {
             features.TARGET_TIMESTAMP,
             f"the moment to recommend for, seconds since 1970 UTC; {_NOT_KNOWN}",
         ),
+        *(
+            ServingInput(
+                name,
+                "int32",
+                False,
+                id_feature(name),
+                f"{name.removeprefix('user_')} of the user, number of a category; {_NOT_KNOWN}",
+                CATEGORIES[name],
+            )
+            for name in ATTRIBUTES
+        ),
     )
 }
 
@@ -82,6 +96,7 @@ def further_inputs(model: ModelConfig) -> tuple[ServingInput, ...]:
         names.append(features.CONTEXT_TIMESTAMP)
     if model.reads_request_time:
         names.append(features.REQUEST_TIMESTAMP)
+    names += model.user_features.attributes
     return tuple(FURTHER_INPUTS[name] for name in names)
 
 

@@ -35,7 +35,28 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 }
 """Words of each attribute; entry i has id i + 1."""
 
+ATTRIBUTES = tuple(CATEGORIES)
+"""The order in which arrays hold them."""
+
 
 def id_feature(attribute: str) -> str:
     """Returns the feature of windows that holds an attribute's id."""
     return f"{attribute}_id"
+
+
+ID_FEATURES = tuple(id_feature(attribute) for attribute in ATTRIBUTES)
+
+
+def category_id(attribute: str, value: str | int | None) -> int:
+    """Returns the id of what a release says, 0 where it is none of the categories.
+
+    Args:
+        attribute: One of `ATTRIBUTES`.
+        value: A word; of the age, years; None where the release does not tell.
+    """
+    if value is None:
+        return 0
+    if attribute == features.USER_AGE:
+        return sum(int(value) >= start for start in AGE_GROUPS)
+    words = CATEGORIES[attribute]
+    return words.index(str(value)) + 1 if value in words else 0

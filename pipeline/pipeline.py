@@ -85,6 +85,7 @@ def create_pipeline(
                 "modules.serving_inputs",
                 "modules.training",
                 "modules.trainer",
+                "modules.user_attributes",
                 "modules.vocabulary",
             ),
         },
@@ -104,6 +105,7 @@ def create_pipeline(
             "modules.evaluation.ranking",
             "modules.serving_inputs",
             "modules.training.input",
+            "modules.user_attributes",
             "modules.vocabulary",
         ),
     ).with_id("tflite_converter")
@@ -115,6 +117,7 @@ def create_pipeline(
         "modules.evaluation",
         "modules.serving_inputs",
         "components.reference_ranks",
+        "modules.user_attributes",
         "modules.vocabulary",
     )
     reference_ranks = ReferenceRanks(
@@ -145,7 +148,12 @@ def create_pipeline(
         artifact_root=locations.registry_artifacts,
         dataset=config.dataset,
         pipeline_config=config.model_dump_json(),
-        source_hash=source_hash("components.registry_pusher", "modules.catalogue"),
+        source_hash=source_hash(
+            "components.registry_pusher",
+            "modules.catalogue",
+            "modules.serving_inputs",
+            "modules.user_attributes",
+        ),
     ).with_id("registry_pusher")
 
     return tfx.dsl.Pipeline(

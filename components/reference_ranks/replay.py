@@ -17,6 +17,7 @@ import numpy.typing as npt
 from components.reference_ranks.timelines import Timelines
 from modules import features
 from modules.evaluation.ranking import IntArray, Ragged
+from modules.user_attributes import ID_FEATURES
 from pipeline.errors import DataError
 
 
@@ -154,7 +155,8 @@ class Replay:
     Attributes:
         context: int64 [windows, N], its vocabulary ids, oldest first, padded on the left with 0.
         columns: What a model may read beside them, by the names of `modules.features`: ratings and
-            times [windows, N], 0 at padding, and the target's time [windows, 1].
+            times [windows, N], 0 at padding, the target's time and the user's attributes
+            [windows, 1].
         targets: int64 [windows], its vocabulary ids, 0 = not in its vocabulary.
         seen: [windows, (seen)], its vocabulary ids of all movies before the target.
     """
@@ -189,7 +191,8 @@ class Replayer:
             events: int64 [windows], indices of events, see `Locator.events`.
         """
         offsets = self._timelines.offsets
-        starts = offsets[np.searchsorted(offsets, events, side="right") - 1]
+        users = np.searchsorted(offsets, events, side="right") - 1
+        starts = offsets[users]
         end = np.searchsorted(self._usable, events)
         begin = np.searchsorted(self._usable, starts)
         number = end[:, np.newaxis] - self._rules.length + np.arange(self._rules.length)
@@ -205,6 +208,10 @@ class Replayer:
             features.CONTEXT_RATING: cut(self._timelines.ratings),
             features.CONTEXT_TIMESTAMP: cut(self._timelines.timestamps),
             features.TARGET_TIMESTAMP: self._timelines.timestamps[events][:, np.newaxis],
+            **{
+                name: self._timelines.attributes[users, place][:, np.newaxis]
+                for place, name in enumerate(ID_FEATURES)
+            },
         }
         lengths = events - starts
         seen_offsets = np.concatenate([[0], np.cumsum(lengths)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from modules import features
 from modules.evaluation.ranking import IntArray
+from modules.user_attributes import ATTRIBUTES, category_id
 
 _USERS_A_BATCH = 512
 
@@ -27,6 +28,7 @@ class Timelines:
         ratings: float32 [events], stars.
         timestamps: int64 [events], seconds since 1970 UTC.
         first_targets: int64 [users], index in the timeline of the first possible target.
+        attributes: int64 [users, attributes], ids of `modules.user_attributes`, 0 = not known.
     """
 
     user_ids: IntArray
@@ -35,6 +37,7 @@ class Timelines:
     ratings: npt.NDArray[np.float32]
     timestamps: IntArray
     first_targets: IntArray
+    attributes: IntArray
 
     @property
     def rows(self) -> IntArray:
@@ -61,13 +64,20 @@ def read_timelines(files: Sequence[str]) -> Timelines:
     }
     columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in spec}
     lengths: list[IntArray] = []
+    attributes = [np.empty((0, len(ATTRIBUTES)), np.int64)]
+    told = {
+        name: tf.io.RaggedFeature(tf.int64 if name == features.USER_AGE else tf.string)
+        for name in ATTRIBUTES
+    }
     dataset = tf.data.TFRecordDataset(sorted(files), compression_type="GZIP")
     for records in dataset.batch(_USERS_A_BATCH):
-        batch = tf.io.parse_example(records, spec)
-        for name, values in batch.items():
+        batch = tf.io.parse_example(records, {**spec, **told})
+        for name in spec:
+            values = batch[name]
             flat = values.values if isinstance(values, tf.RaggedTensor) else values
             columns[name].append(flat.numpy())
         lengths.append(batch[features.MOVIE_ID].row_lengths().numpy())
+        attributes.append(_attribute_ids(batch, len(records)))
     unsorted = Timelines(
         user_ids=_joined(columns[features.USER_ID], np.int64),
         offsets=np.concatenate([[0], np.cumsum(_joined(lengths, np.int64))]),
@@ -75,12 +85,24 @@ def read_timelines(files: Sequence[str]) -> Timelines:
         ratings=_joined(columns[features.RATING], np.float32),
         timestamps=_joined(columns[features.TIMESTAMP], np.int64),
         first_targets=_joined(columns[features.FIRST_TARGET], np.int64),
+        attributes=np.concatenate(attributes),
     )
     return _by_user(unsorted)
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]], dtype: type[np.generic]) -> npt.NDArray[Any]:
     return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype, copy=False)
+
+
+def _attribute_ids(batch: Mapping[str, tf.RaggedTensor], users: int) -> IntArray:
+    """Returns int64 [users, attributes]."""
+    ids = np.zeros((users, len(ATTRIBUTES)), np.int64)
+    for place, name in enumerate(ATTRIBUTES):
+        rows, values = batch[name].value_rowids().numpy(), batch[name].values.numpy()
+        for row, value in zip(rows, values, strict=True):
+            told = value.decode() if isinstance(value, bytes) else int(value)
+            ids[row, place] = category_id(name, told)
+    return ids
 
 
 def _by_user(timelines: Timelines) -> Timelines:
@@ -97,4 +119,5 @@ def _by_user(timelines: Timelines) -> Timelines:
         ratings=timelines.ratings[events],
         timestamps=timelines.timestamps[events],
         first_targets=timelines.first_targets[order],
+        attributes=timelines.attributes[order],
     )

@@ -46,6 +46,9 @@ def _further_input(name: str, length: int) -> dict[str, Any]:
     if described.per_event:
         # Each value stands where its movie stands.
         entry |= {"order": OLDEST_FIRST, "padding": {"value": UNKNOWN, "like": HISTORY_INPUT}}
+    if described.categories:
+        # The first word is number 1.
+        entry["categories"] = list(described.categories)
     return {**entry, "unknown": UNKNOWN, "meaning": described.meaning}
 
 

@@ -19,6 +19,7 @@ from modules import features
 from modules.evaluation.ranking import Ragged
 from modules.serving_inputs import ServingInput, further_inputs, inputs_of_windows
 from modules.training.input import read_windows
+from modules.user_attributes import ID_FEATURES
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
@@ -95,6 +96,7 @@ def _held_out(
         movies=movies,
         with_rating=features.CONTEXT_RATING in columns,
         with_time=features.CONTEXT_TIMESTAMP in columns,
+        with_user=not columns.isdisjoint(ID_FEATURES),
     ).first(count)
     return HeldOut(
         context=windows.context.astype(np.int64),

@@ -13,6 +13,7 @@ from modules import features
 from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import FloatArray, IntArray
 from modules.serving_inputs import inputs_of_windows
+from modules.user_attributes import CATEGORIES, id_feature
 
 _SEED = 3
 _RANDOM_HISTORIES = 16
@@ -112,6 +113,10 @@ def further_probes(
         features.CONTEXT_RATING: np.where(unknown, 0, stars),
         features.CONTEXT_TIMESTAMP: np.where(unknown, 0, time[:, :-1]),
         features.TARGET_TIMESTAMP: time[:, -1:],
+        **{
+            id_feature(name): random.integers(0, len(words), (rows, 1), endpoint=True)
+            for name, words in CATEGORIES.items()
+        },
     }
 
     def padded(histories: IntArray) -> dict[str, npt.NDArray[Any]]:

@@ -17,11 +17,14 @@ class Context(NamedTuple):
         time: int32 [batch, history + 1], seconds since 1970 UTC; column i is the event at position
             i, and the one after the last event is the moment that is predicted for. None where
             nothing reads it.
+        user: int32 [batch, attributes], ids of `modules.user_attributes` in its order, 0 = not
+            known; None where nothing reads them.
     """
 
     movie_id: tf.Tensor
     rating: tf.Tensor | None = None
     time: tf.Tensor | None = None
+    user: tf.Tensor | None = None
 
     def map(self, function: Callable[[Any], Any]) -> Context:
         """Returns the same with each part that is there replaced by a function's result."""

@@ -31,6 +31,7 @@ from modules.features import (
 from modules.models.history import Context
 from modules.models.recommender import Recommender
 from modules.serving_inputs import FURTHER_INPUTS, further_inputs
+from modules.user_attributes import ATTRIBUTES
 from pipeline.errors import ConfigError
 
 # Below any score a model gives, and far from float32's limit even where one movie of a history
@@ -159,7 +160,16 @@ def left_aligned_context(ids: tf.Tensor, further: Mapping[str, tf.Tensor]) -> Co
         # Where the moment is not read, nobody reads its column.
         moment = further.get(REQUEST_TIMESTAMP, tf.zeros_like(time[:, :1]))
         time = tf.concat([time, moment], axis=1)
-    return Context(rotated(ids), by_event.get(CONTEXT_RATING), time)
+    return Context(rotated(ids), by_event.get(CONTEXT_RATING), time, _user(further))
+
+
+def _user(further: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+    """Returns the attributes in their order, 0 for those that the model does not read."""
+    given = [name for name in ATTRIBUTES if name in further]
+    if not given:
+        return None
+    unknown = tf.zeros_like(further[given[0]])
+    return tf.concat([further.get(name, unknown) for name in ATTRIBUTES], axis=1)
 
 
 def exclude(scores: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:

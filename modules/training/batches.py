@@ -132,6 +132,7 @@ class BatchPlan:
             dealt(windows.context, length),
             None if windows.rating is None else dealt(windows.rating, length),
             None if windows.time is None else dealt(windows.time, length + 1),
+            None if windows.user is None else dealt(windows.user, windows.user.shape[1]),
         )
         wanted, weight = self._wanted(dealt, length)
         flat = wanted.reshape(shards, shard_size * length, -1)

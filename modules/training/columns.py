@@ -14,10 +14,12 @@ class Columns(NamedTuple):
     Attributes:
         rating: Stars of context and targets.
         time: Times of the context and of the last target.
+        user: Attributes of the users.
     """
 
     rating: bool
     time: bool
+    user: bool = False
 
 
 def needed_columns(model: ModelConfig, training: TrainingConfig) -> Columns:
@@ -28,4 +30,4 @@ def needed_columns(model: ModelConfig, training: TrainingConfig) -> Columns:
         training: The training's section.
     """
     rating = training.rating_share > 0 or model.rating_head is not None or model.reads_rating
-    return Columns(rating=rating, time=model.reads_time)
+    return Columns(rating, model.reads_time, bool(model.user_features.attributes))

@@ -27,7 +27,7 @@ class HeldOutEvaluation:
         """
         self._model = model
         self._windows = windows
-        self._context = Context(windows.context, windows.rating, windows.time)
+        self._context = Context(windows.context, windows.rating, windows.time, windows.user)
         self._targets = windows.target.max(axis=1)
         self._scores = tf.function(self._score, autograph=False)
 

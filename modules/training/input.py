@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from modules import features
+from modules.user_attributes import ID_FEATURES
 from pipeline.errors import DataError
 
 _READ_BATCH = 1024
@@ -36,6 +37,7 @@ class Windows:
         target_rating: float32 [windows, history], stars of the targets; or None.
         time: int32 [windows, history + 1], seconds since 1970 UTC of the context, and of the last
             target in the last column; or None.
+        user: int32 [windows, attributes], ids of `modules.user_attributes`; or None.
     """
 
     context: npt.NDArray[np.int32]
@@ -45,6 +47,7 @@ class Windows:
     rating: npt.NDArray[np.float32] | None = None
     target_rating: npt.NDArray[np.float32] | None = None
     time: npt.NDArray[np.int32] | None = None
+    user: npt.NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.context)
@@ -69,6 +72,9 @@ class Windows:
         if self.time is not None:
             columns[features.CONTEXT_TIMESTAMP] = self.time[:, :-1]
             columns[features.TARGET_TIMESTAMP] = self.time[:, -1:]
+        if self.user is not None:
+            for place, name in enumerate(ID_FEATURES):
+                columns[name] = self.user[:, place : place + 1]
         return columns
 
     def digest(self) -> str:
@@ -79,7 +85,7 @@ class Windows:
         return digest.hexdigest()
 
     def _extras(self) -> tuple[npt.NDArray[Any] | None, ...]:
-        return self.rating, self.target_rating, self.time
+        return self.rating, self.target_rating, self.time, self.user
 
 
 def read_windows(
@@ -90,6 +96,7 @@ def read_windows(
     movies: int,
     with_rating: bool = False,
     with_time: bool = False,
+    with_user: bool = False,
 ) -> Windows:
     """Reads transformed examples (gzipped TFRecords).
 
@@ -100,6 +107,7 @@ def read_windows(
         movies: Movies of the vocabulary.
         with_rating: Whether to read the ratings of context and targets.
         with_time: Whether to read the times of context and last target.
+        with_user: Whether to read the attributes of users.
 
     Raises:
         DataError: There is no such file, or an id is outside of the vocabulary.
@@ -113,6 +121,8 @@ def read_windows(
         names += [features.CONTEXT_RATING, features.TARGET_RATING]
     if with_time:
         names += [features.CONTEXT_TIMESTAMP, features.TARGET_TIMESTAMP]
+    if with_user:
+        names += ID_FEATURES
     columns, seen, counts = _read_columns(files, feature_spec, names, with_seen=with_seen)
     # Workers of Beam write in no order that one could rely on.
     order = np.lexsort((columns[features.HISTORY_LENGTH][:, 0], columns[features.USER_ID][:, 0]))
@@ -187,6 +197,9 @@ def _left_padded_windows(
         aligned(features.CONTEXT_RATING),
         aligned(features.TARGET_RATING),
         time,
+        np.concatenate([columns[name] for name in ID_FEATURES], axis=1)
+        if ID_FEATURES[0] in columns
+        else None,
     )
 
 

@@ -133,14 +133,15 @@ def read_split(
     Raises:
         DataError: The examples cannot be read, or do not fit the vocabulary.
     """
-    with_rating, with_time = needed_columns(settings.model, settings.training)
+    needed = needed_columns(settings.model, settings.training)
     return read_windows(
         files,
         tft.TFTransformOutput(transform_graph).transformed_feature_spec(),
         with_seen=with_seen,
         movies=movies,
-        with_rating=with_rating,
-        with_time=with_time,
+        with_rating=needed.rating,
+        with_time=needed.time,
+        with_user=needed.user,
     )
 
 

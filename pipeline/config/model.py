@@ -101,6 +101,23 @@ class RatingHeadConfig(Section):
     weight: float = Field(0.1, gt=0, description="of the squared error in stars, beside the loss")
 
 
+class UserFeaturesConfig(Section):
+    """What is known of the user: learned vectors added to the item vector of every event.
+
+    Off for privacy: an app with a model that reads them should ask its users. Not known is always
+    an answer. ML-1M tells all three, ML-100K too (not all of its occupations), other releases none.
+    """
+
+    gender: bool = Field(False, description="female, male")
+    age: bool = Field(False, description="seven groups")
+    occupation: bool = Field(False, description="the 21 of ML-1M")
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of what is read, see `modules.user_attributes`."""
+        return tuple(f"user_{name}" for name, reads in self if reads)
+
+
 class ModelConfig(Section):
     """Item tables, encoder and scoring."""
 
@@ -113,6 +130,7 @@ class ModelConfig(Section):
     scoring: Literal["dot", "cosine"] = Field("dot", description="context with item vector")
     cosine_scale: float = Field(20.0, gt=0, description="cosine: factor before the softmax")
     event_features: EventFeaturesConfig = EventFeaturesConfig()
+    user_features: UserFeaturesConfig = UserFeaturesConfig()
     rating_head: RatingHeadConfig | None = None
 
     @model_validator(mode="after")

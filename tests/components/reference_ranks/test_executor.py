@@ -12,7 +12,7 @@ from components.reference_ranks.timelines import read_timelines
 from modules.evaluation.ranking import MISS
 from pipeline.config.delivery import GateConfig
 from pipeline.errors import DataError, GateError
-from tests.modules.evaluation.gate_bench import World, timeline, write_examples
+from tests.modules.evaluation.gate_bench import World, int_feature, timeline, write_examples
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,10 @@ def test_an_unknown_target_is_a_miss(tmp_path: Path) -> None:
 
 
 def test_timelines_are_read_in_user_order_from_any_files(tmp_path: Path) -> None:
-    write_examples(tmp_path / "b.gz", [timeline(5, [1, 2], [10, 20]), timeline(2, [], [])])
+    told = timeline(5, [1, 2], [10, 20])
+    told["user_age"] = int_feature(25)
+    told["user_gender"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"M"]))
+    write_examples(tmp_path / "b.gz", [told, timeline(2, [], [])])
     write_examples(tmp_path / "a.gz", [timeline(9, [3], [30], first_target=1)])
     found = read_timelines([str(tmp_path / "b.gz"), str(tmp_path / "a.gz")])
     assert found.user_ids.tolist() == [2, 5, 9]
@@ -122,6 +125,7 @@ def test_timelines_are_read_in_user_order_from_any_files(tmp_path: Path) -> None
     assert found.timestamps.tolist() == [10, 20, 30]
     assert found.first_targets.tolist() == [0, 0, 1]
     assert found.rows.tolist() == [1, 1, 2]
+    assert found.attributes.tolist() == [[0, 0, 0], [2, 3, 0], [0, 0, 0]]
     assert read_timelines([]).user_ids.tolist() == []
 
 

@@ -27,6 +27,8 @@ def timelines(users: dict[int, list[tuple[int, float]]], first_target: int = 0) 
         ratings=np.array([stars for _, stars in flat], np.float32),
         timestamps=np.concatenate([np.arange(length) * 10 for length in lengths]),
         first_targets=np.full(len(users), first_target),
+        # Told apart by the user: categories user, user + 1, user + 2.
+        attributes=np.array(list(users))[:, np.newaxis] + np.arange(3),
     )
 
 
@@ -58,7 +60,13 @@ def test_window_is_replayed_in_the_terms_of_another_model() -> None:
     other = Replayer(test, Vocabulary(np.array([40, 30, 10])), HistoryRules(3, min_rating=3.0))
     replay = other.replay(events)
     assert replay.context.tolist() == [[0, 3, 1]]
+    # What belongs to the events 10 and 40, and the time of the target.
+    assert replay.columns["context_rating"].tolist() == [[0.0, 5.0, 4.0]]
+    assert replay.columns["context_timestamp"].tolist() == [[0, 0, 10]]
+    assert replay.columns["target_timestamp"].tolist() == [[30]]
     assert replay.targets.tolist() == [2]
+    attributes = ("user_gender_id", "user_age_id", "user_occupation_id")
+    assert [replay.columns[name].tolist() for name in attributes] == [[[7]], [[8]], [[9]]]
     assert replay.seen.values.tolist() == [3, 1, 0]
     assert replay.seen.offsets.tolist() == [0, 3]
 

@@ -26,6 +26,11 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "encoder": {"name": "cnn", "layers": 2},
         "event_features": {"rating": True, "gap": True, "age": True},
     },
+    # Reads two attributes of users.
+    "user": {
+        "encoder": {"name": "cnn", "layers": 2},
+        "user_features": {"gender": True, "occupation": True},
+    },
 }
 
 
@@ -47,7 +52,7 @@ def recommender(encoder: str, *, movies: int = MOVIES, **settings: Any) -> Recom
     for weights in model.encoder.trainable_variables:
         weights.assign(weights + random.normal(0, 0.2, weights.shape))
     for weights in model.trainable_variables:
-        if weights.path.startswith("event_features"):
+        if weights.path.startswith(("event_features", "user_features")):
             weights.assign(random.normal(0, 0.5, weights.shape))
     return model
 

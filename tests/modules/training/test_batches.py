@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.training.batches import Batch, BatchPlan
@@ -44,6 +46,7 @@ def pairs(batches: list[Batch]) -> list[tuple[int, int]]:
     return sorted(found)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 60),
     st.integers(1, 30),
@@ -52,8 +55,8 @@ def pairs(batches: list[Batch]) -> list[tuple[int, int]]:
 )
 def test_an_epoch_is_every_target_once(count: int, size: int, shards: int, unit: str) -> None:
     windows = random_windows(count)
-    settings = config(batch_size=size, batch_unit=unit)
-    plan = BatchPlan(windows, settings, shards=shards, seed=1)
+    training = config(batch_size=size, batch_unit=unit)
+    plan = BatchPlan(windows, training, shards=shards, seed=1)
     batches = list(plan.epoch(0))
     assert len(batches) == plan.batches_an_epoch
     shapes = {(b.context.movie_id.shape, b.positions.shape, b.targets.shape) for b in batches}
@@ -158,3 +161,18 @@ def test_stars_go_with_the_first_target() -> None:
     assert all(
         batch.stars is None for batch in BatchPlan(windows, settings, shards=2, seed=1).epoch(0)
     )
+
+
+def test_attributes_of_users_go_with_their_windows_whole() -> None:
+    windows = random_windows(40)
+    # Each window's last id, thrice: it tells which window a row came from.
+    user = np.repeat(windows.context.max(axis=1)[:, None], 3, axis=1)
+    plan = BatchPlan(
+        dataclasses.replace(windows, user=user), config(batch_size=4), shards=2, seed=1
+    )
+    for batch in plan.epoch(0):
+        attributes = batch.context.user
+        assert attributes is not None
+        assert attributes.shape == (*batch.context.movie_id.shape[:2], 3)
+        last = batch.context.movie_id.max(axis=-1)
+        np.testing.assert_array_equal(attributes, np.repeat(last[..., None], 3, axis=-1))

@@ -23,6 +23,11 @@ def test_event_features_need_their_columns() -> None:
     assert needed(gap=True) == needed(age=True) == Columns(rating=False, time=True)
 
 
+def test_user_features_need_the_attributes() -> None:
+    model = ModelConfig.model_validate({"user_features": {"age": True}})
+    assert needed_columns(model, TrainingConfig()) == Columns(rating=False, time=False, user=True)
+
+
 def test_the_rating_head_needs_the_ratings() -> None:
     model = ModelConfig.model_validate({"rating_head": {"weight": 0.2}})
     assert needed_columns(model, TrainingConfig()).rating

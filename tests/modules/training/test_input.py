@@ -96,3 +96,32 @@ def test_either_side_of_padding_is_read_as_left(tmp_path: Path) -> None:
     windows = read_windows([str(tmp_path / "a")], SPEC, with_seen=False, movies=9)
     np.testing.assert_array_equal(windows.context, [[0, 4, 5]])
     np.testing.assert_array_equal(windows.target, [[0, 5, 6]])
+
+
+def test_attributes_of_users_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
+    names = ("user_gender_id", "user_age_id", "user_occupation_id")
+    with tf.io.TFRecordWriter(str(tmp_path / "a"), tf.io.TFRecordOptions("GZIP")) as writer:
+        for user, attributes in ((2, (2, 7, 0)), (1, (0, 3, 21))):
+            lists = {
+                "context_movie_id": [0, 4, 5],
+                "target_movie_id": [0, 5, 6],
+                "user_id": [user],
+                "history_length": [2],
+                **{name: [number] for name, number in zip(names, attributes, strict=True)},
+            }
+            feature = {
+                name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+                for name, values in lists.items()
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    spec = {**SPEC, **{name: tf.io.FixedLenFeature([1], tf.int64) for name in names}}
+    without, windows = (
+        read_windows([str(tmp_path / "a")], spec, with_seen=False, movies=9, with_user=with_user)
+        for with_user in (False, True)
+    )
+    assert without.user is None
+    assert windows.user is not None
+    np.testing.assert_array_equal(windows.user, [[0, 3, 21], [2, 7, 0]])
+    np.testing.assert_array_equal(windows.columns()["user_age_id"], [[3], [7]])
+    assert windows.digest() != without.digest()
