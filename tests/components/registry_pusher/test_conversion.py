@@ -53,6 +53,17 @@ def test_the_report_is_read(artifact: Path) -> None:
     assert read_movie_ids(artifact) == [260, 1]
 
 
+def test_inputs_beside_the_ids_are_read_and_old_reports_have_none(artifact: Path) -> None:
+    assert read_conversion(artifact).further_inputs == ()
+    said = json.loads((artifact / "conversion.json").read_text())
+    write(artifact, {**said, "inputs": ["context_movie_id", "context_rating"]})
+    assert read_conversion(artifact).further_inputs == ("context_rating",)
+    for inputs in (["context_rating"], ["context_movie_id", "context_mood"]):
+        write(artifact, {**said, "inputs": inputs})
+        with pytest.raises(RegistryError, match=r"conversion\.json: .*inputs are .*others can be"):
+            read_conversion(artifact)
+
+
 def test_a_report_without_a_key_is_refused(artifact: Path) -> None:
     write(artifact, {"top_k": 100})
     with pytest.raises(RegistryError, match=r"conversion\.json: not a conversion report.*history"):

@@ -81,6 +81,37 @@ def test_targets_are_ranked_among_unseen_movies(model: TopKModel) -> None:
     assert set(ranked) == {*KEPT_FEATURES, "rank_model", "recommended_movie_id"}
 
 
+def test_what_the_model_reads_beside_the_ids_comes_from_the_windows() -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Reading(TopKModel):
+        inputs = ("context_rating", "context_timestamp", "request_timestamp")
+
+        def __init__(self) -> None:
+            pass
+
+        def predict(self, context: Any, further: Any = None) -> Any:
+            asked.append(dict(further))
+            ids = np.tile(np.arange(1, 21), (len(context), 1))
+            return ids, np.tile(np.linspace(1, 0, 20, dtype=np.float32), (len(context), 1))
+
+    windows = batch()
+    with pytest.raises(ValueError, match="'context_rating': windows need the feature"):
+        rank_batch(Reading(), windows)
+    windows["context_rating"] = np.full((3, 4), 4.5)
+    windows["context_timestamp"] = np.full((3, 4), 978_300_000)
+    windows["target_timestamp"] = np.full((3, 1), 5_000_000_000)
+    rank_batch(Reading(), windows)
+    (further,) = asked
+    assert {name: (values.dtype, values.shape) for name, values in further.items()} == {
+        "context_rating": (np.float32, (3, 4)),
+        "context_timestamp": (np.int32, (3, 4)),
+        "request_timestamp": (np.int32, (3, 1)),
+    }
+    # Later than an int32 can say is as late as it can say.
+    assert set(further["request_timestamp"].ravel().tolist()) == {2**31 - 1}
+
+
 @pytest.mark.parametrize("name", ["seen_movie_id", "rank_blessed", "context_movie_id"])
 def test_a_missing_feature_is_an_error(model: TopKModel, name: str) -> None:
     windows = batch()
