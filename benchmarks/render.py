@@ -67,6 +67,13 @@ def build() -> str:
             f"{latency['threads']} thread of LiteRT, {latency['invocations']:,} invocations, load "
             f"average of the machine {latency['load_average']:.1f}.\n\n" + records(latency["rows"])
         )
+    for speed in read_results("loss_speed").values():
+        sections.append(
+            "## Losses in training\n\n`.venv/bin/python -m benchmarks.loss_speed`: processor "
+            "milliseconds of a loss with its gradients, one thread, XLA, "
+            f"{speed['positions']:,} positions of width {speed['dim']}.\n\n"
+            + records(speed["rows"])
+        )
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
 

@@ -68,8 +68,8 @@ def softmax_cross_entropy_sum(
         weights: float32 [positions, targets], 0 where there is no target.
         chunk: Positions at a time.
         bounded: Whether no logit is so large that its exponential overflows, nor so small that a
-            sum of them vanishes. The pass that finds each position's highest logit, a fifth of
-            all time, is then left out.
+            sum of them vanishes. The pass that finds each position's highest logit, a seventh
+            of all time, is then left out.
 
     Returns:
         float32 [], natural logarithm. Gradients flow to `context`, `table` and `bias`.
