@@ -148,9 +148,14 @@ class ModelConfig(Section):
     @property
     def reads_time(self) -> bool:
         """Whether the times of the history are read."""
-        return self.event_features.reads_time
+        return self.event_features.reads_time or self._encoder_reads_time
 
     @property
     def reads_request_time(self) -> bool:
         """Whether the moment that is predicted for is read."""
-        return self.event_features.age
+        return self.event_features.age or self._encoder_reads_time
+
+    @property
+    def _encoder_reads_time(self) -> bool:
+        # The name that encoders of relative time give to this setting; 0 = none.
+        return getattr(self.encoder, "time_buckets", 0) > 0
