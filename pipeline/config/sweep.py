@@ -1,0 +1,138 @@
+"""A study: which settings are tried, how they are chosen, and what they are judged by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from pipeline.config.base import Section
+from pipeline.config.root import CONFIGS_DIR, apply_override, read_yaml, set_key, validated
+from pipeline.errors import ConfigError
+
+Objective = Literal["recall_at_10", "ndcg_at_10"]
+
+
+class RangeConfig(Section):
+    """Numbers between two ends, both included; whole numbers where both ends are."""
+
+    low: int | float
+    high: int | float
+    log: bool = Field(False, description="every factor is as likely as every other")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> RangeConfig:
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low ({self.low}) must be above 0 where log is true")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+def _kind(value: Any) -> str:
+    return "range" if isinstance(value, Mapping | RangeConfig) else "values"
+
+
+Parameter = Annotated[
+    Annotated[RangeConfig, Tag("range")] | Annotated[tuple[Any, ...], Tag("values")],
+    Discriminator(_kind),
+]
+
+
+class SweepConfig(Section):
+    """All settings of a study."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="of its folder and of the MLflow experiment"
+    )
+    base: str | dict[str, Any] = Field(
+        description="settings that all trials share: a file, or one of pipeline/configs, or inline"
+    )
+    settings: dict[str, Any] = Field({}, description="key paths and values laid over the base")
+    search: Literal["grid", "random", "tpe"] = Field(
+        "grid", description="grid: every combination, in the file's order, the last key fastest"
+    )
+    trials: int | None = Field(None, ge=1, description="how many; null: all of the grid")
+    search_seed: int = Field(0, ge=0, description="random, tpe: of what is drawn")
+    parameters: dict[str, Parameter] = Field(
+        min_length=1, description="by key path: a list of values or sections, or a range"
+    )
+    seeds: tuple[int, ...] = Field((42,), min_length=1, description="each trains every trial once")
+    objective: Objective = Field("recall_at_10", description="on eval, the mean over the seeds")
+    report_test: bool = Field(False, description="report figures on test too; never chosen by")
+    minutes_per_training: float | None = Field(
+        None, gt=0, description="a training that takes longer is ended, its trial has failed"
+    )
+    latency_invocations: int = Field(1000, ge=1, description="recommendations that are timed")
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds must differ and not be negative, got {list(seeds)}")
+        return seeds
+
+    @model_validator(mode="after")
+    def _can_be_searched(self) -> SweepConfig:
+        for key, parameter in self.parameters.items():
+            if key == "seed":
+                raise ValueError("parameters: give the seeds as `seeds`, not as a parameter")
+            if isinstance(parameter, RangeConfig):
+                if self.search == "grid":
+                    raise ValueError(
+                        f"parameters.{key}: a grid needs a list of values, not a range"
+                    )
+                continue
+            texts = [json.dumps(value, sort_keys=True) for value in parameter]
+            if not texts or len(set(texts)) < len(texts):
+                raise ValueError(f"parameters.{key}: values must be there, and differ")
+        if self.search != "grid" and self.trials is None:
+            raise ValueError(f"trials: {self.search} has no end of its own, say how many")
+        return self
+
+
+def load_sweep(path: Path) -> SweepConfig:
+    """Reads a study's file.
+
+    Raises:
+        ConfigError: It cannot be used; names file, key, value and what is allowed.
+    """
+    return validated(SweepConfig, read_yaml(path), str(path))
+
+
+def base_tree(study: SweepConfig, folder: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns the settings that all trials of a study share, not yet validated.
+
+    Args:
+        study: The study.
+        folder: Where its file is: a base may be named relative to it.
+        overrides: `a.b=value` strings that go before everything in the study but its parameters.
+
+    Raises:
+        ConfigError: There is no such file, or a key path leads through a value.
+    """
+    if isinstance(study.base, str):
+        candidates = (folder / study.base, CONFIGS_DIR / study.base)
+        found = next((path for path in candidates if path.is_file()), None)
+        if found is None:
+            known = ", ".join(sorted(path.name for path in CONFIGS_DIR.glob("*.yaml")))
+            raise ConfigError(
+                f"{study.name}: base: {study.base!r} is neither a file beside the study nor one of "
+                f"pipeline/configs ({known})"
+            )
+        tree = read_yaml(found)
+    else:
+        tree = json.loads(json.dumps(study.base))
+    for key, value in study.settings.items():
+        set_key(tree, key.split("."), value, f"{study.name}: settings")
+    for override in overrides:
+        apply_override(tree, override)
+    return tree

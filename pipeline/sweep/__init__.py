@@ -1,0 +1,1 @@
+"""`pocketrec sweep`: many trainings, one table."""

@@ -1,0 +1,225 @@
+"""A study's results as Markdown and as a plot: equal results give equal bytes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from pipeline.sweep.space import show
+from pipeline.text_file import write_text
+
+Results = Mapping[str, Any]
+Trial = Mapping[str, Any]
+
+_ENCODER, _HISTORY = "model.encoder", "history"
+_OWN_COLUMNS = (_ENCODER, f"{_ENCODER}.name", _HISTORY, f"{_HISTORY}.length")
+_KB = 1000
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+_MARKERS = "os^Dv<>P"
+
+
+def markdown(results: Results, plot_file: str | None = None) -> str:
+    """Returns the document of a study.
+
+    Args:
+        results: As `results.build` returns them.
+        plot_file: Name of the plot's file, None where there is none.
+    """
+    done = [trial for trial in results["trials"] if trial["state"] == "done"]
+    parts = [f"# Study {results['study']}", _introduction(results)]
+    if done:
+        split = _split(results)
+        if _varies(done, "history") and _varies(done, "label"):
+            parts.append(f"## Recall@10 on {split} by history length\n\n{_pivot(done, split)}")
+        if plot_file is not None:
+            parts.append(f"![Recall@10 on {split}]({plot_file})")
+        parts.append(f"## All trials\n\n{_table(results, done)}")
+    failed = [trial for trial in results["trials"] if trial["state"] == "failed"]
+    if failed:
+        rows = [[t["trial"], _parameters(t), t["error"].splitlines()[0]] for t in failed]
+        table = tabulate(rows, ["trial", "parameters", "what happened"], tablefmt="github")
+        parts.append(f"## Failed\n\n{table}")
+    return "\n\n".join(parts) + "\n"
+
+
+def plot(results: Results) -> str | None:
+    """Draws recall@10 over the history length, one line an encoder, or over the trials.
+
+    Args:
+        results: As `results.build` returns them.
+
+    Returns:
+        An SVG file's content; None where no trial is done.
+    """
+    done = [trial for trial in results["trials"] if trial["state"] == "done"]
+    if not done:
+        return None
+    # Slow to import, and needed only where there is something to draw.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    key = f"{_split(results)}.recall_at_10"
+    by_length = _varies(done, "history")
+    settings = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": results["study"],
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+        axes = figure.subplots()
+        lengths = sorted({trial["history"] for trial in done})
+        for index, label in enumerate(dict.fromkeys(_value(trial, "label") for trial in done)):
+            own = [trial for trial in done if _value(trial, "label") == label]
+            places = [trial["history" if by_length else "trial"] for trial in own]
+            order = sorted(range(len(own)), key=lambda i: places[i])
+            axes.errorbar(
+                [places[i] for i in order],
+                [own[i]["mean"][key] for i in order],
+                yerr=[own[i]["spread"][key] for i in order] if len(results["seeds"]) > 1 else None,
+                label=label,
+                color=_COLOURS[index % len(_COLOURS)],
+                marker=_MARKERS[index % len(_MARKERS)],
+                markersize=4,
+                linestyle="-" if by_length else "none",
+                linewidth=1.4,
+                capsize=2,
+            )
+        if by_length:
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(lengths, [str(length) for length in lengths])
+            axes.minorticks_off()
+        axes.set_xlabel("events of history (N)" if by_length else "trial")
+        axes.set_ylabel(f"recall@10 on {_split(results)}")
+        if _varies(done, "label"):
+            axes.legend(frameon=False)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+
+
+def write_rendered(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
+    """Writes the table, and the plot where there is something to draw.
+
+    Args:
+        content: The results.
+        folder: Where the files go.
+        stem: Their name without the ending.
+
+    Returns:
+        The files.
+    """
+    drawing = plot(content)
+    files = [folder / f"{stem}.md"]
+    if drawing is not None:
+        files.append(folder / f"{stem}.svg")
+        write_text(files[1], drawing)
+    write_text(files[0], markdown(content, f"{stem}.svg" if drawing else None))
+    return files
+
+
+def _introduction(results: Results) -> str:
+    trials = results["trials"]
+    seeds = ", ".join(str(seed) for seed in results["seeds"])
+    several = len(results["seeds"]) > 1
+    lines = [
+        f"Rendered from the study's results; do not edit. {len(trials)} of {results['total']} "
+        f"trials are over, {sum(trial['state'] == 'failed' for trial in trials)} of them failed.",
+        f"Search: {results['search']}; seed{'s' * several} {seeds}"
+        + ("; figures are means, ± the standard deviation of a sample." if several else "."),
+        f"Epochs and settings are chosen by {results['objective'].replace('_at_', '@')} on eval"
+        + (", never on test, which is reported only." if results["report_test"] else "."),
+        "Metrics rank the full catalogue without the movies that a user has seen. The latency is "
+        "the median of one call of the int8 file on one thread.",
+    ]
+    if results["best"] is not None:
+        best = next(trial for trial in trials if trial["trial"] == results["best"])
+        lines.append(f"Best: trial {best['trial']} ({_parameters(best)}).")
+    return "\n".join(lines)
+
+
+def _pivot(done: Sequence[Trial], split: str) -> str:
+    """The best trial of each encoder and length: where more than these two vary, there are more."""
+    lengths = sorted({trial["history"] for trial in done})
+    key = f"{split}.recall_at_10"
+    rows = []
+    for label in dict.fromkeys(_value(trial, "label") for trial in done):
+        row = [label]
+        for length in lengths:
+            values = [
+                trial
+                for trial in done
+                if _value(trial, "label") == label and trial["history"] == length
+            ]
+            # By eval, whichever split is shown.
+            best = max(values, key=lambda trial: trial["mean"]["eval.recall_at_10"], default=None)
+            row.append("" if best is None else _figure(best, key))
+        rows.append(row)
+    headers = ["encoder", *(f"N={length}" for length in lengths)]
+    return _aligned(rows, headers)
+
+
+def _table(results: Results, done: Sequence[Trial]) -> str:
+    further = [key for key in results["parameters"] if key not in _OWN_COLUMNS]
+    if _HISTORY in results["parameters"]:
+        kinds = {(show(trial["parameters"][_HISTORY]), trial["history"]) for trial in done}
+        if len({length for _, length in kinds}) < len(kinds):
+            further.append(_HISTORY)
+    splits = ["eval", "test"] if results["report_test"] else ["eval"]
+    columns = {
+        f"{split} {metric.replace('_at_', '@').replace('ndcg', 'NDCG')}": f"{split}.{metric}"
+        for split in splits
+        for metric in ("recall_at_10", "ndcg_at_10")
+    }
+    columns |= {f"int8 {split} recall@10": f"int8.{split}.recall_at_10" for split in splits}
+    rows = [
+        [
+            str(trial["trial"]),
+            _value(trial, "label"),
+            str(trial["history"]),
+            *(show(trial["parameters"][key]) for key in further),
+            *(_figure(trial, key) for key in columns.values()),
+            f"{trial['mean']['int8.bytes'] / _KB:.0f}",
+            f"{trial['mean']['int8.latency_ms']:.3f}",
+            f"{trial['mean']['train_seconds'] / 60:.1f}",
+        ]
+        for trial in done
+    ]
+    headers = ["trial", "encoder", "N", *further, *columns]
+    return _aligned(rows, [*headers, "int8 kB", "latency ms", "training min"])
+
+
+def _aligned(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _figure(trial: Trial, key: str) -> str:
+    mean, spread = trial["mean"][key], trial["spread"][key]
+    return f"{mean:.4f} ± {spread:.4f}" if len(trial["runs"]) > 1 else f"{mean:.4f}"
+
+
+def _value(trial: Trial, name: str) -> str:
+    if name == "label":
+        return show(trial["parameters"].get(_ENCODER, trial["encoder"]))
+    return str(trial[name])
+
+
+def _varies(done: Sequence[Trial], name: str) -> bool:
+    return len({_value(trial, name) for trial in done}) > 1
+
+
+def _split(results: Results) -> str:
+    return "test" if results["report_test"] else "eval"
+
+
+def _parameters(trial: Trial) -> str:
+    return ", ".join(f"{key}: {show(value)}" for key, value in trial["parameters"].items())

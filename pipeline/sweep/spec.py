@@ -1,0 +1,50 @@
+"""What one training of a study is told, and the names of what it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from pipeline.config.root import Config
+from pipeline.sweep.examples import Examples
+
+SPEC, RESULT, LOGS = "spec.json", "result.json", "logs"
+TFLITE = "model.int8.tflite"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What to train.
+
+    Attributes:
+        config: All settings, the training's seed among them.
+        examples: The windows.
+        report_test: Whether to judge on test too.
+        latency_invocations: Recommendations that are timed.
+    """
+
+    config: Config
+    examples: Examples
+    report_test: bool
+    latency_invocations: int
+
+    def to_json(self) -> str:
+        """Returns what `from_json` reads."""
+        fields = {
+            "config": self.config.model_dump(mode="json"),
+            "examples": dataclasses.asdict(self.examples),
+            "report_test": self.report_test,
+            "latency_invocations": self.latency_invocations,
+        }
+        return json.dumps(fields, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Spec:
+        """Reads what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(
+            Config.model_validate(fields["config"]),
+            Examples(**fields["examples"]),
+            fields["report_test"],
+            fields["latency_invocations"],
+        )

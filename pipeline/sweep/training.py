@@ -1,0 +1,162 @@
+"""One training of a study: trained, judged, converted and timed in a process of its own.
+
+    python -m pipeline.sweep.training SPEC_JSON
+
+writes `result.json` beside the file that it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.tflite_converter.convert import convert
+from modules import features
+from modules.evaluation.latency import measure
+from modules.evaluation.litert import TopKModel
+from modules.evaluation.ranking import Ragged, list_ranks
+from modules.models import serving
+from modules.serving_inputs import further_inputs, inputs_of_windows
+from modules.source_hash import source_hash
+from modules.training.evaluation import HeldOutEvaluation
+from modules.training.input import Windows
+from modules.training.ranking import metrics_of_ranks
+from modules.training.run import RunSettings, read_split, read_training_data, train_recommender
+from pipeline.config.root import Config
+from pipeline.errors import PocketRecError
+from pipeline.sweep.child import end_with_parent
+from pipeline.sweep.spec import LOGS, RESULT, TFLITE, Spec
+from pipeline.text_file import write_text
+
+_TIMED_HISTORIES = 256
+
+
+def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
+    """Trains a model and measures all that a study reports.
+
+    Args:
+        spec: What to train.
+        folder: Gets logs and the `.tflite` file; a killed training goes on from its checkpoint.
+
+    Returns:
+        `eval` and, where asked for, `test`: metrics of the full catalogue by name; `int8`: the
+        same of the converted file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
+        `best_epoch`, `parameters`, `train_seconds`, `load_average`.
+
+    Raises:
+        PocketRecError: The training diverged or the model cannot be converted.
+    """
+    config, examples = spec.config, spec.examples
+    settings = RunSettings(
+        model=config.model,
+        training=config.training,
+        history=config.history,
+        seed=config.seed,
+        source_hash=source_hash("modules.catalogue", "modules.models", "modules.training"),
+    )
+    data = read_training_data(
+        settings,
+        train_files=examples.files(features.SPLIT_TRAIN),
+        eval_files=examples.files(features.SPLIT_EVAL),
+        transform_graph=examples.transform_graph,
+        catalogue=examples.catalogue,
+    )
+    top_k = config.conversion.top_k
+    serving.check_top_k(top_k, movies=data.movies, history_length=config.history.length)
+    trained = train_recommender(
+        settings, data, checkpoint_root=folder / "checkpoints", log_folder=folder / LOGS
+    )
+    with tempfile.TemporaryDirectory(prefix="pocketrec-sweep-") as scratch:
+        saved = str(Path(scratch, "model"))
+        serving.export(trained.model, saved, top_k=top_k)
+        timeout = config.conversion.timeout_seconds
+        content = convert(saved, "int8", timeout_seconds=timeout)
+    folder.joinpath(TFLITE).write_bytes(content)
+    served = TopKModel(content, "int8")
+    splits = [features.SPLIT_EVAL, *([features.SPLIT_TEST] if spec.report_test else [])]
+    judged: dict[str, Any] = {}
+    int8: dict[str, Any] = {"bytes": len(content)}
+    for split in splits:
+        windows = read_split(
+            settings,
+            examples.files(split),
+            examples.transform_graph,
+            movies=data.movies,
+            with_seen=True,
+        )
+        judged[split] = dict(HeldOutEvaluation(trained.model, windows)())
+        inputs = _inputs(config, windows)
+        int8[split] = served_metrics(served, windows, inputs, data.movies)
+        if split == features.SPLIT_EVAL:
+            rows = {name: values[:_TIMED_HISTORIES] for name, values in inputs.items()}
+            latency = measure(content, rows, spec.latency_invocations)
+            int8 |= {"latency_ms": latency["median_ms"], "latency_min_ms": latency["min_ms"]}
+    scored = [row for row in trained.history if "recall_at_10" in row]
+    best = max(scored, key=lambda row: row["recall_at_10"])
+    result = {
+        **judged,
+        "int8": int8,
+        "epochs": len(trained.history),
+        "best_epoch": int(best["epoch"]),
+        "parameters": trained.model.count_params(),
+        "train_seconds": sum(row["seconds"] for row in trained.history),
+        "load_average": os.getloadavg()[0],
+    }
+    trained.store.remove()
+    return result
+
+
+def served_metrics(
+    model: TopKModel, windows: Windows, inputs: Mapping[str, Any], movies: int
+) -> dict[str, float]:
+    """Judges a converted file as the trained model is judged.
+
+    What its list does not hold is a miss: recall at cuts above K, and the mean reciprocal rank,
+    read low.
+
+    Args:
+        model: The file.
+        windows: Held-out windows with the movies they have seen.
+        inputs: Of these windows, by name.
+        movies: Movies of the vocabulary.
+    """
+    further = {name: inputs[name] for name in model.inputs}
+    ids, scores = model.predict(windows.context.astype(np.int64), further)
+    seen = Ragged(windows.seen.astype(np.int64), windows.seen_splits)
+    targets = windows.target.max(axis=1).astype(np.int64)
+    return dict(metrics_of_ranks(list_ranks(ids, scores, targets, seen, movies)))
+
+
+def _inputs(config: Config, windows: Windows) -> dict[str, Any]:
+    names = [given.name for given in further_inputs(config.model)]
+    return {
+        features.CONTEXT_MOVIE_ID: windows.context,
+        **inputs_of_windows(names, windows.columns()),
+    }
+
+
+def main() -> int:
+    """Trains what the command line names and writes the result."""
+    end_with_parent()
+    path = Path(sys.argv[1])
+    began = time.monotonic()
+    try:
+        result = train_and_judge(Spec.from_json(path.read_text(encoding="utf-8")), path.parent)
+    except PocketRecError as error:
+        print(f"error: {error}", flush=True)
+        return 2
+    result["seconds"] = time.monotonic() - began
+    write_text(path.with_name(RESULT), json.dumps(result, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

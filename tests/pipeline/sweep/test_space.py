@@ -1,0 +1,92 @@
+"""Combinations in the file's order, and the settings that each gives."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.config.sweep import SweepConfig
+from pipeline.errors import ConfigError
+from pipeline.sweep import space
+
+
+def study(**changes: Any) -> SweepConfig:
+    tree: dict[str, Any] = {
+        "name": "s",
+        "base": {},
+        "parameters": {"model.dim": [8, 16]},
+        **changes,
+    }
+    return SweepConfig.model_validate(tree)
+
+
+def test_a_grid_is_in_the_files_order_the_last_key_fastest() -> None:
+    parameters = study(parameters={"b": [2, 1], "a": ["x", "y", "z"]}).parameters
+    assert [(cell["b"], cell["a"]) for cell in space.grid(parameters)] == [
+        (2, "x"),
+        (2, "y"),
+        (2, "z"),
+        (1, "x"),
+        (1, "y"),
+        (1, "z"),
+    ]
+
+
+def test_a_section_with_a_name_is_taken_whole_and_another_is_laid_over() -> None:
+    base = {
+        "model": {"encoder": {"name": "cnn", "layers": 2, "kernel": 7}, "dim": 32},
+        "history": {"length": 50, "stride": 25, "min_rating": 3.5},
+    }
+    values = {
+        "model.encoder": {"name": "cnn", "layers": 4},
+        "history": {"length": 10, "stride": 8},
+    }
+    config = space.trial_config(base, values, "trial 1")
+    encoder = config.model.encoder.model_dump()
+    assert (encoder["layers"], encoder["kernel"]) == (4, 3)
+    assert config.model.dim == 32
+    assert (config.history.length, config.history.stride) == (10, 8)
+    assert config.history.min_rating == 3.5
+    assert base["history"]["length"] == 50
+
+
+def test_settings_that_do_not_go_together_are_named_before_anything_is_trained() -> None:
+    bad = study(parameters={"history.length": [30, 10]})
+    with pytest.raises(ConfigError) as caught:
+        space.check(bad, {"history": {"stride": 20}})
+    for words in ("s: history.length=10", "stride (20)", "length (10)"):
+        assert words in str(caught.value)
+    unknown = study(search="random", trials=2, parameters={"model.dimm": [8]})
+    with pytest.raises(ConfigError, match=r"model\.dimm: unknown key"):
+        space.check(unknown, {})
+
+
+def test_more_trials_than_a_grid_has_are_refused() -> None:
+    with pytest.raises(ConfigError, match="more than the 2 combinations"):
+        space.check(study(trials=3), {})
+
+
+def test_a_study_is_another_one_where_its_trials_are() -> None:
+    name = space.definition(study(), {})
+    same = [
+        space.definition(study(trials=1), {}),
+        space.definition(study(minutes_per_training=3), {}),
+        # A default that is spelt out is no other setting.
+        space.definition(study(), {"model": {"tied": True}}),
+    ]
+    others = [
+        space.definition(study(seeds=[1]), {}),
+        space.definition(study(report_test=True), {}),
+        space.definition(study(parameters={"model.dim": [16, 8]}), {}),
+        space.definition(study(), {"model": {"dim": 5}}),
+    ]
+    assert set(same) == {name}
+    assert len({name, *others}) == 5
+
+
+def test_values_are_shown_in_one_line() -> None:
+    values = {"model.encoder": {"name": "cnn", "layers": 3}, "training.x": 0.00012345}
+    assert space.describe(values) == "model.encoder=cnn layers=3, training.x=0.0001234"
+
+
+def test_flat_names_values_by_key_path() -> None:
+    assert space.flat({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
