@@ -1,4 +1,4 @@
-"""Renders `docs/benchmarks.md` from the JSON in `results/`.
+"""Renders `docs/benchmarks.md` and `docs/studies/` from the JSON in `results/`.
 
 .venv/bin/python -m benchmarks.render
 """
@@ -12,9 +12,12 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.results import read_results
+from pipeline.sweep.render import write_rendered
 from pipeline.text_file import write_text
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+STUDIES = TARGET.parent / "studies"
+STUDY_PREFIX = "sweep_"
 HEADER = """\
 # Benchmarks
 
@@ -74,12 +77,21 @@ def build() -> str:
             f"{speed['positions']:,} positions of width {speed['dim']}.\n\n"
             + records(speed["rows"])
         )
+    studies = read_results(f"{STUDY_PREFIX}*")
+    if studies:
+        names = [name.removeprefix(STUDY_PREFIX) for name in studies]
+        sections.append(
+            "## Studies\n\n`pocketrec sweep NAME --output benchmarks/results/sweep_NAME.json`:\n\n"
+            + "\n".join(f"- [{name}]({STUDIES.name}/{name}.md)" for name in names)
+        )
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
 
 def main() -> None:
-    """Writes `docs/benchmarks.md`."""
+    """Writes `docs/benchmarks.md` and a document with a plot for each study."""
     write_text(TARGET, build())
+    for name, study in read_results(f"{STUDY_PREFIX}*").items():
+        write_rendered(study, STUDIES, name.removeprefix(STUDY_PREFIX))
 
 
 if __name__ == "__main__":

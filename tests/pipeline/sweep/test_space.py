@@ -32,7 +32,7 @@ def test_a_grid_is_in_the_files_order_the_last_key_fastest() -> None:
 
 
 def test_a_section_with_a_name_is_taken_whole_and_another_is_laid_over() -> None:
-    base = {
+    base: dict[str, Any] = {
         "model": {"encoder": {"name": "cnn", "layers": 2, "kernel": 7}, "dim": 32},
         "history": {"length": 50, "stride": 25, "min_rating": 3.5},
     }
