@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.registry import add_registry_options
@@ -103,6 +104,7 @@ def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -
         timelines.movie_ids,
         timelines.ratings,
         timelines.timestamps,
+        _attributes(str(release), timelines.user_ids),
     )
     rows = len(cases.targets)
     with tqdm(total=rows, unit="users", file=sys.stderr, disable=None) as bar:
@@ -119,6 +121,28 @@ def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -
         "intervals": _INTERVALS,
         "notes": _notes(bundle),
         "metrics": {name: _interval(estimate) for name, estimate in summarize(ranks).items()},
+    }
+
+
+def _attributes(release: str, user_ids: Iterable[int]) -> dict[str, Any]:
+    """Returns int64 [users] by input name: what a release tells of its users."""
+    import numpy as np
+
+    from components.movielens_example_gen.catalogue import User, read_users
+    from components.movielens_example_gen.formats import detect
+    from components.movielens_example_gen.staging import staged
+    from modules.user_attributes import ATTRIBUTES, category_id
+
+    with staged(release) as folder:
+        users = read_users(detect(folder))
+    nothing = User(None, None, None)
+    told = [users.get(int(user_id), nothing) for user_id in user_ids]
+    return {
+        name: np.array(
+            [category_id(name, getattr(user, name.removeprefix("user_"))) for user in told],
+            np.int64,
+        )
+        for name in ATTRIBUTES
     }
 
 

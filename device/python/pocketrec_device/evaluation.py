@@ -67,6 +67,7 @@ def leave_last_out(
     movie_ids: Int64s,
     ratings: npt.NDArray[np.float32],
     timestamps: Int64s,
+    attributes: Mapping[str, Int64s] | None = None,
 ) -> Cases:
     """Makes one case of each user's timeline. The moment to recommend for is the target's time.
 
@@ -79,6 +80,8 @@ def leave_last_out(
         movie_ids: int64 [events], the release's ids, oldest first within a user.
         ratings: [events], stars.
         timestamps: int64 [events], seconds since 1970 UTC.
+        attributes: int64 [users] by input name, numbers of categories, 0 = not known; what is
+            left out is not known of anyone.
     """
     manifest = recommender.bundle.manifest
     known = _vocabulary_ids(recommender.bundle, movie_ids)
@@ -88,7 +91,9 @@ def leave_last_out(
     moments: list[int] = []
     targets: list[int] = []
     seen: list[Int64s] = []
-    for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+    users: list[int] = []
+    bounds = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    for user, (start, end) in enumerate(bounds):
         last = end - 1
         if last <= start or not liked[last]:
             continue
@@ -98,11 +103,14 @@ def leave_last_out(
             continue
         kept = history[-manifest.history_length :]
         histories.append(Events(known[kept], ratings[kept], seconds[kept]))
+        users.append(user)
         moments.append(int(seconds[last]))
         targets.append(int(known[last]))
         seen.append(past[past > 0])
     lengths = [len(movies) for movies in seen]
     context, further = recommender.encode_events(histories, moments)
+    for name, numbers in (attributes or {}).items():
+        further[name] = numbers[users].astype(np.int32).reshape(-1, 1)
     return Cases(
         context=context,
         further=further,

@@ -41,6 +41,13 @@ class Reader:
         value: str = self._typed(key, str, "a string")
         return value
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Returns the list of strings under a key."""
+        values = self._typed(key, list, "a list")
+        if not all(isinstance(value, str) for value in values):
+            raise BundleError(f"{self.source}: {self._prefix}{key} must hold strings alone")
+        return tuple(values)
+
     def integer(self, key: str, *, minimum: int) -> int:
         """Returns the integer under a key, at least `minimum`."""
         value: int = self._typed(key, int, "an integer")

@@ -25,13 +25,17 @@ SCORES_OUTPUT = "top_prediction_scores"
 PADDING_ID = 0
 OLDEST_FIRST = "oldest_first"
 UNKNOWN = 0
-"""What stands for a rating or time that is not known."""
+"""What stands for anything that is not known."""
+
+USER_INPUTS = ("user_gender", "user_age", "user_occupation")
+"""Each takes the number of a category, from 1."""
 
 # Type, and whether there is a value an event.
 _FURTHER_INPUTS = {
     RATING_INPUT: ("float32", True),
     TIME_INPUT: ("int32", True),
     REQUEST_TIME_INPUT: ("int32", False),
+    **dict.fromkeys(USER_INPUTS, ("int32", False)),
 }
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -62,6 +66,7 @@ class Manifest:
         min_history: Known movies that a history needs.
         min_rating: Stars; what was rated lower is no part of a history.
         further_inputs: What the model reads beside the ids: type and width by input name.
+        categories: Of those of the user: the words, the first one being number 1.
         top_k: K, the ids and scores that the model returns.
         variants: File name by variant name.
         default_variant: The variant that passed the gate.
@@ -79,6 +84,7 @@ class Manifest:
     min_history: int
     min_rating: float
     further_inputs: Mapping[str, tuple[str, int]]
+    categories: Mapping[str, tuple[str, ...]]
     top_k: int
     variants: Mapping[str, str]
     default_variant: str
@@ -135,6 +141,11 @@ def parse_manifest(text: str, source: str) -> Manifest:
         min_history=history.integer("min_history", minimum=1),
         min_rating=history.number("min_rating"),
         further_inputs=further_inputs,
+        categories={
+            entry.text("name"): entry.texts("categories")
+            for entry in reader.section("signature").objects("inputs")
+            if entry.text("name") in USER_INPUTS
+        },
         top_k=top_k,
         variants=variants,
         default_variant=default_variant,

@@ -25,6 +25,7 @@ from pocketrec_device.manifest import (
     TIME_INPUT,
 )
 from pocketrec_device.titles import TitleIndex
+from pocketrec_device.users import user_ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Recommender:
         ratings: Sequence[float | None] | None = None,
         times: Sequence[int | None] | None = None,
         now: int | None = None,
+        user: Mapping[str, str | int | None] | None = None,
     ) -> list[Recommendation]:
         """Returns up to `k` movies, best first, none of which was watched.
 
@@ -89,13 +91,15 @@ class Recommender:
                 rated lower than the bundle's `min_rating` is no history, but still left out.
             times: When each was watched, seconds since 1970 UTC, None where not known.
             now: The moment to recommend for, likewise; this one by default.
+            user: What is known of the user: `user_gender`, `user_age`, `user_occupation`, each a
+                word of the manifest's `categories` or its number from 1.
 
-        A model that does not read ratings or times does without; one that does takes what is not
-        given as not known.
+        A model that does not read ratings, times or the user does without; one that does takes
+        what is not given as not known.
 
         Raises:
-            HistoryError: `k` is impossible, the history holds too few known movies, or ratings or
-                times are none.
+            HistoryError: `k` is impossible, the history holds too few known movies, ratings or
+                times are none, or there is no such category.
             TitleError: A title names no movie or several.
         """
         manifest = self.bundle.manifest
@@ -110,7 +114,10 @@ class Recommender:
             )
         excluded = {*past, *self._ids(watched)}
         moments = [int(time.time()) if now is None else seconds_of(now, "now")]
-        ids, scores = self.rank(*self.encode_events([events], moments))
+        context, further = self.encode_events([events], moments)
+        told = user_ids(user or {}, manifest.categories)
+        further |= {name: np.array([[number]], np.int32) for name, number in told.items()}
+        ids, scores = self.rank(context, further)
         found: list[Recommendation] = []
         for vocabulary_id, score in zip(ids[0].tolist(), scores[0].tolist(), strict=True):
             if len(found) == k:
