@@ -114,7 +114,7 @@ def test_ratings_and_times_travel_with_their_windows() -> None:
         windows.context, windows.target, windows.seen, windows.seen_splits, stars, stars, times
     )
     for batch in BatchPlan(whole, config(batch_size=2), shards=2, seed=1).epoch(0):
-        ids, rating, time = batch.context
+        ids, rating, time, _ = batch.context
         assert rating is not None
         assert time is not None
         np.testing.assert_allclose(rating, ids / 10, rtol=1e-6)
