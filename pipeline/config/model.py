@@ -33,6 +33,23 @@ class GruConfig(Section):
     units: int = Field(64, ge=1, le=1024, description="width of the state")
 
 
+class HstuConfig(Section):
+    """Attention without a softmax, gated: hierarchical sequential transduction units."""
+
+    name: Literal["hstu"] = "hstu"
+    layers: int = Field(2, ge=1, le=16)
+    heads: int = Field(2, ge=1, le=64, description="parts of model.dim that attend separately")
+    time_buckets: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description=(
+            "weights of the time from an event to the moment predicted for, by its logarithm; "
+            "0: times are not read"
+        ),
+    )
+
+
 class LstmConfig(Section):
     """A long short-term memory over the history."""
 
@@ -75,7 +92,14 @@ class TransformerConfig(Section):
 
 
 EncoderConfig = Annotated[
-    BowConfig | CnnConfig | GruConfig | LruConfig | LstmConfig | MixerConfig | TransformerConfig,
+    BowConfig
+    | CnnConfig
+    | GruConfig
+    | HstuConfig
+    | LruConfig
+    | LstmConfig
+    | MixerConfig
+    | TransformerConfig,
     Field(discriminator="name"),
 ]
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modules.models.attention import join_heads, key_places, mask, spans, split_heads
+from modules.models.attention import key_places, mask, spans
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
 from modules.models.layers import Dropout, LayerNorm
@@ -115,22 +115,23 @@ class _Block(keras.layers.Layer):
         rows = tf.reshape(values, [-1, self._dim])
         queries = self._query_norm(rows)
         query, key, value = (
-            split_heads(tf.reshape(part, [-1, length, self._dim]), self._heads)
-            for part in (
-                self._query(queries) * self._scale,
-                self._key(rows),
-                self._value(rows),
-            )
+            tf.split(tf.reshape(part, [-1, length, self._dim]), self._heads, axis=2)
+            for part in (self._query(queries) * self._scale, self._key(rows), self._value(rows))
         )
         places = key_places(known)
         seen = []
         for index, (start, stop) in enumerate(spans(length)):
-            scores = tf.matmul(query[:, :, start:stop], key[:, :, :stop], transpose_b=True)
-            weights = tf.nn.softmax(scores + mask(places, start, stop))
-            draw = None if seed is None else seed + tf.constant([index, 0])
-            weights = self._weight_dropout(weights, draw)
-            seen.append(tf.matmul(weights, value[:, :, :stop]))
-        mixed = tf.reshape(join_heads(tf.concat(seen, axis=2)), [-1, self._dim])
+            hidden = mask(places, start, stop)
+            parts = []
+            for head in range(self._heads):
+                past = key[head][:, :stop]
+                scores = tf.matmul(query[head][:, start:stop], past, transpose_b=True)
+                # Each place draws its own mask.
+                draw = None if seed is None else seed + tf.constant([index * self._heads + head, 0])
+                weights = self._weight_dropout(tf.nn.softmax(scores + hidden), draw)
+                parts.append(tf.matmul(weights, value[head][:, :stop]))
+            seen.append(tf.concat(parts, axis=2))
+        mixed = tf.reshape(tf.concat(seen, axis=1), [-1, self._dim])
         rows = self._feed_forward(queries + self._output(mixed), seed)
         return tf.reshape(rows, [-1, length, self._dim]) * known
 
@@ -152,7 +153,7 @@ class _Block(keras.layers.Layer):
             [tf.matmul(part, keys[:, head], transpose_b=True) for head, part in enumerate(query)],
             axis=1,
         )
-        padding = mask(key_places(known), length - 1, length)[:, 0]
+        padding = mask(key_places(known), length - 1, length)
         weights = tf.nn.softmax(tf.matmul(asked, values, transpose_b=True) + padding)
         seen = tf.unstack(tf.matmul(weights, values), axis=1)
         mixed = tf.concat(

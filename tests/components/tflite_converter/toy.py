@@ -19,6 +19,8 @@ MOVIES, LENGTH, TOP_K, DIM = 300, 6, 20, 16
 ENCODERS: dict[str, dict[str, Any]] = {
     "bow": {"encoder": {"name": "bow", "hidden": (16,)}},
     "cnn": {"encoder": {"name": "cnn", "layers": 2}, "scoring": "cosine"},
+    # Reads times too.
+    "hstu": {"encoder": {"name": "hstu", "heads": 2, "time_buckets": 16}},
     "lstm": {"encoder": {"name": "lstm", "units": 16}},
     "transformer": {"encoder": {"name": "transformer", "heads": 2}},
     # Reads ratings and times too.

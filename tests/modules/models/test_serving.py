@@ -23,6 +23,7 @@ MOVIES, LENGTH, TOP_K = 40, 5, 12
 ENCODERS: list[dict[str, Any]] = [
     {"name": "bow", "hidden": (8,)},
     {"name": "cnn", "layers": 2},
+    {"name": "hstu", "heads": 2},
     {"name": "lru", "layers": 2},
     {"name": "gru", "units": 8},
     {"name": "lstm", "units": 8},
