@@ -174,7 +174,7 @@ class Recommender(keras.Model):
         dim = self.config.dim
         weights = self.add_weight(
             shape=(self.movies + 1, dim),
-            initializer=keras.initializers.RandomNormal(stddev=1 / math.sqrt(dim)),
+            initializer=keras.initializers.RandomNormal(stddev=self.config.initial_std),
             name=name,
         )
         weights.assign(weights * self._not_padding())

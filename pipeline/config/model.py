@@ -147,6 +147,14 @@ class ModelConfig(Section):
 
     encoder: EncoderConfig = LstmConfig()
     dim: int = Field(64, ge=1, le=1024, description="width of an item vector")
+    initial_std: float = Field(
+        0.02,
+        gt=0,
+        description=(
+            "standard deviation of a new item vector's values; with cosine scores the directions "
+            "of short rows turn fast at first, and slower as rows grow"
+        ),
+    )
     tied: bool = Field(True, description="score with the input item table instead of a second one")
     item_bias: bool = Field(False, description="add a learned number a movie to its score")
     item_features: ItemFeaturesConfig = ItemFeaturesConfig()

@@ -45,7 +45,9 @@ ENCODERS: list[EncoderConfig] = [
 def make_model(encoder: EncoderConfig, **settings: object) -> Recommender:
     """A model whose every weight is random: zeros at the start would hide mistakes."""
     keras.utils.set_random_seed(3)
-    config = ModelConfig.model_validate({"encoder": encoder, "dim": 6, "dropout": 0.5, **settings})
+    config = ModelConfig.model_validate(
+        {"encoder": encoder, "dim": 6, "dropout": 0.5, "initial_std": 0.4, **settings}
+    )
     model = Recommender(config, history_length=HISTORY, movies=MOVIES)
     rng = np.random.default_rng(5)
     for weight in model.trainable_variables:
