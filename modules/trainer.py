@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modules.models import serving
+from modules.training.hyperparameters import save_values, values_of, with_values
 from modules.training.run import RunSettings, read_training_data, train_recommender
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
@@ -21,14 +22,16 @@ def run_fn(fn_args: Any) -> None:
         fn_args: TFX's `FnArgs`. Its `custom_config` holds `model`, `training`, `history` and
             `conversion` (sections as JSON), `seed` (int), `checkpoint_root` (a folder),
             `source_hash` (of the project's code) and, where the model has item features,
-            `catalogue` (the folder of ingestion's split).
+            `catalogue` (the folder of ingestion's split). Its `hyperparameters`, a Tuner's, go
+            before `model` and `training`.
 
     Raises:
         DataError: The examples cannot be read, or do not fit the vocabulary.
         ConfigError: Training diverged, or the catalogue has not what the model asks for.
     """
     custom: Mapping[str, Any] = fn_args.custom_config
-    settings = run_settings(custom)
+    tuned = values_of(fn_args.hyperparameters)
+    settings = with_values(run_settings(custom), tuned)
     conversion = ConversionConfig.model_validate_json(custom["conversion"])
     data = read_training_data(
         settings,
@@ -48,6 +51,8 @@ def run_fn(fn_args: Any) -> None:
         log_folder=Path(fn_args.model_run_dir),
     )
     serving.export(trained.model, fn_args.serving_model_dir, top_k=conversion.top_k)
+    if tuned:
+        save_values(fn_args.serving_model_dir, tuned)
     # Not before: a run that is killed in the export needs no second training.
     trained.store.remove()
 

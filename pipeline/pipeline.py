@@ -16,9 +16,10 @@ from modules.evaluation import eval_config
 from modules.evaluation.resolver import blessed_model_resolver
 from modules.source_hash import source_hash
 from pipeline.config.root import Config
-from pipeline.data_steps import data_steps
+from pipeline.data_steps import DataSteps, data_steps
 
 RUN_FN = "modules.trainer.run_fn"
+TUNER_FN = "modules.tuner.tuner_fn"
 EVALUATION_MODULE = "modules.evaluation.extractors"
 
 
@@ -64,6 +65,7 @@ def create_pipeline(
     data = data_steps(config, input_base=locations.input_base, schema_file=locations.schema_file)
     example_gen, transform = data.example_gen, data.transform
 
+    tuners = [_tuner(config, data)] if config.tuner.enabled else []
     trainer = CatalogueTrainer(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
@@ -90,6 +92,7 @@ def create_pipeline(
             ),
         },
         catalogue=example_gen.outputs["examples"],
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
     ).with_id("trainer")
 
     converter = TFLiteConverter(
@@ -104,6 +107,7 @@ def create_pipeline(
             "modules.evaluation.litert",
             "modules.evaluation.ranking",
             "modules.serving_inputs",
+            "modules.training.hyperparameters",
             "modules.training.input",
             "modules.user_attributes",
             "modules.vocabulary",
@@ -161,6 +165,7 @@ def create_pipeline(
         pipeline_root=locations.pipeline_root,
         components=[
             *data.nodes,
+            *tuners,
             trainer,
             converter,
             resolver,
@@ -172,3 +177,29 @@ def create_pipeline(
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=list(config.runtime.beam_args),
     )
+
+
+def _tuner(config: Config, data: DataSteps) -> tfx.components.Tuner:
+    return tfx.components.Tuner(
+        tuner_fn=TUNER_FN,
+        examples=data.transform.outputs["transformed_examples"],
+        transform_graph=data.transform.outputs["transform_graph"],
+        schema=data.schema_importer.outputs["schema"],
+        train_args=tfx.proto.TrainArgs(splits=[features.SPLIT_TRAIN]),
+        eval_args=tfx.proto.EvalArgs(splits=[features.SPLIT_EVAL]),
+        custom_config={
+            "tuner": config.tuner.model_dump_json(),
+            "model": config.model.model_dump_json(),
+            "training": config.training.model_dump_json(),
+            "history": config.history.model_dump_json(),
+            "seed": config.seed,
+            "source_hash": source_hash(
+                "modules.models",
+                "modules.training",
+                "modules.trainer",
+                "modules.tuner",
+                "modules.user_attributes",
+                "modules.vocabulary",
+            ),
+        },
+    ).with_id("tuner")

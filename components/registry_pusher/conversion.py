@@ -46,6 +46,7 @@ class Conversion(pydantic.BaseModel):
         further_inputs: What the model reads beside the ids, see `modules.serving_inputs`.
         top_k: K.
         gated: The variant that was evaluated.
+        hyperparameters: Settings by key path that a Tuner found; empty without one.
         variants: By name.
     """
 
@@ -58,6 +59,7 @@ class Conversion(pydantic.BaseModel):
     further_inputs: tuple[str, ...] = ()
     top_k: int = pydantic.Field(ge=1)
     gated: str
+    hyperparameters: Mapping[str, Any] = {}
     variants: Mapping[str, VariantReport]
 
 
@@ -122,6 +124,7 @@ def _conversion(report: Mapping[str, Any]) -> Conversion:
         further_inputs=_further_inputs(report),
         top_k=report["top_k"],
         gated=report["gated"],
+        hyperparameters=report.get("hyperparameters", {}),
         variants={name: _variant(entry) for name, entry in report["variants"].items()},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from modules.catalogue import read_catalogue
 from modules.evaluation.results import Validation, load_metrics, load_validation
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import RegistryConfig
-from pipeline.config.root import Config
+from pipeline.config.root import Config, lay_over, validated
 
 BUNDLE_FOLDER = "bundle"
 
@@ -116,7 +117,10 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         catalogue = read_catalogue(
             artifact_utils.get_split_uri([artifacts["examples"]], features.SPLIT_CATALOGUE)
         )
-        config = public_config(Config.model_validate_json(exec_properties["pipeline_config"]))
+        settings = json.loads(exec_properties["pipeline_config"])
+        # What the model was trained with, whoever chose it.
+        lay_over(settings, conversion.hyperparameters, "the tuner's values")
+        config = public_config(validated(Config, settings, "pipeline_config"))
         return BundleSource(
             conversion=conversion,
             variants=read_variants(model_dir, conversion),

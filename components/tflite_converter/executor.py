@@ -18,6 +18,7 @@ from components.tflite_converter.variants import Conversion, convert_variants
 from modules import features
 from modules.evaluation.ranking import Ragged
 from modules.serving_inputs import ServingInput, further_inputs, inputs_of_windows
+from modules.training.hyperparameters import saved_values, tuned_model
 from modules.training.input import read_windows
 from modules.user_attributes import ID_FEATURES
 from modules.vocabulary import read_vocabulary, vocabulary_path
@@ -49,13 +50,17 @@ class Executor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         config = ConversionConfig.model_validate_json(exec_properties["config"])
         history = HistoryConfig.model_validate_json(exec_properties["history"])
-        model_config = ModelConfig.model_validate_json(exec_properties["model_config"])
         graph_uri = artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH])
         movie_ids, _ = read_vocabulary(io_utils.ensure_local(vocabulary_path(graph_uri)))
         trained = artifact_utils.get_single_instance(input_dict[TRAINED_MODEL])
+        saved_model = path_utils.serving_model_path(trained.uri)
+        tuned = saved_values(saved_model)
+        model_config = tuned_model(
+            ModelConfig.model_validate_json(exec_properties["model_config"]), tuned
+        )
 
         conversion = convert_variants(
-            path_utils.serving_model_path(trained.uri),
+            saved_model,
             _held_out(
                 input_dict[EXAMPLES],
                 graph_uri,
@@ -74,6 +79,7 @@ class Executor(base_executor.BaseExecutor):
             config=config,
             history=history,
             model=model_config,
+            hyperparameters=tuned,
         )
         for name, variant in conversion.variants.items():
             converted.set_int_custom_property(f"{name}_bytes", len(variant.content))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def write_artifact(
     config: ConversionConfig,
     history: HistoryConfig,
     model: ModelConfig,
+    hyperparameters: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes variants, vocabulary and report.
 
@@ -46,6 +48,7 @@ def write_artifact(
         config: How they were made.
         history: What they expect as history.
         model: What they are.
+        hyperparameters: Settings by key path that a Tuner found, if there was one.
     """
     for name, variant in conversion.variants.items():
         _write(posixpath.join(uri, variant_file(name)), variant.content)
@@ -53,6 +56,8 @@ def write_artifact(
     lines = "".join(f"{movie_id}\n" for movie_id in movie_ids)
     _write(posixpath.join(uri, VOCABULARY), lines.encode())
     content = report(conversion, len(movie_ids), config=config, history=history, model=model)
+    if hyperparameters:
+        content["hyperparameters"] = dict(hyperparameters)
     _write(posixpath.join(uri, REPORT), (json.dumps(content, indent=2) + "\n").encode())
 
 

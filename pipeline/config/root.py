@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.data import DataConfig
@@ -16,6 +17,7 @@ from pipeline.config.delivery import ConversionConfig, GateConfig, RegistryConfi
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainingConfig
+from pipeline.config.tuner import TunerConfig
 from pipeline.errors import ConfigError
 
 S = TypeVar("S", bound=Section)
@@ -49,10 +51,21 @@ class Config(Section):
     history: HistoryConfig = HistoryConfig()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    tuner: TunerConfig = TunerConfig()
     conversion: ConversionConfig = ConversionConfig()
     gate: GateConfig = GateConfig()
     registry: RegistryConfig = RegistryConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _tuner_can_train(self) -> Config:
+        items = self.model.item_features
+        if self.tuner.enabled and (items.genres or items.year):
+            raise ValueError(
+                "tuner.enabled goes with no model.item_features: TFX's Tuner has no access to the "
+                "catalogue"
+            )
+        return self
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -147,6 +160,29 @@ def set_key(tree: dict[str, Any], parts: Sequence[str], value: Any, source: str)
     if tuple(parts[-2:]) in {("encoder", "name"), ("loss", "name")} and node.get("name") != value:
         node.clear()
     node[parts[-1]] = value
+
+
+def lay_over(tree: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
+    """Sets several keys of a tree, a section at once among them.
+
+    A section that names itself (an encoder, a loss, an optimizer) is taken whole, as settings of
+    another one do not apply to it. Any other section replaces the keys that it holds.
+
+    Args:
+        tree: Changed in place.
+        values: Values and sections by key path.
+        source: Who asks, for the message.
+
+    Raises:
+        ConfigError: There is a value on the way, where a section should be.
+    """
+    for key, value in values.items():
+        parts = key.split(".")
+        if isinstance(value, Mapping) and "name" not in value:
+            for inner, inner_value in value.items():
+                set_key(tree, [*parts, inner], copy.deepcopy(inner_value), source)
+        else:
+            set_key(tree, parts, copy.deepcopy(value), source)
 
 
 def _describe(error: pydantic.ValidationError, source: str, root: type[Section]) -> str:

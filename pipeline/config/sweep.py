@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.parameters import Parameter, check_parameters
 from pipeline.config.root import CONFIGS_DIR, apply_override, read_yaml, set_key, validated
 from pipeline.errors import ConfigError
 
 Objective = Literal["recall_at_10", "ndcg_at_10"]
-
-
-class RangeConfig(Section):
-    """Numbers between two ends, both included; whole numbers where both ends are."""
-
-    low: int | float
-    high: int | float
-    log: bool = Field(False, description="every factor is as likely as every other")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> RangeConfig:
-        if not self.low < self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low ({self.low}) must be above 0 where log is true")
-        return self
-
-    @property
-    def whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
-        return isinstance(self.low, int) and isinstance(self.high, int)
-
-
-def _kind(value: Any) -> str:
-    return "range" if isinstance(value, Mapping | RangeConfig) else "values"
-
-
-Parameter = Annotated[
-    Annotated[RangeConfig, Tag("range")] | Annotated[tuple[Any, ...], Tag("values")],
-    Discriminator(_kind),
-]
 
 
 class SweepConfig(Section):
@@ -82,18 +52,9 @@ class SweepConfig(Section):
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> SweepConfig:
-        for key, parameter in self.parameters.items():
-            if key == "seed":
-                raise ValueError("parameters: give the seeds as `seeds`, not as a parameter")
-            if isinstance(parameter, RangeConfig):
-                if self.search == "grid":
-                    raise ValueError(
-                        f"parameters.{key}: a grid needs a list of values, not a range"
-                    )
-                continue
-            texts = [json.dumps(value, sort_keys=True) for value in parameter]
-            if not texts or len(set(texts)) < len(texts):
-                raise ValueError(f"parameters.{key}: values must be there, and differ")
+        if "seed" in self.parameters:
+            raise ValueError("parameters: give the seeds as `seeds`, not as a parameter")
+        check_parameters(self.parameters, ranges=self.search != "grid")
         if self.search != "grid" and self.trials is None:
             raise ValueError(f"trials: {self.search} has no end of its own, say how many")
         return self

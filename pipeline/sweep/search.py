@@ -23,7 +23,8 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from pipeline.config.sweep import Parameter, RangeConfig, SweepConfig
+from pipeline.config.parameters import Parameter, RangeConfig
+from pipeline.config.sweep import SweepConfig
 from pipeline.sweep.space import grid
 
 MOST_ATTEMPTS = 2

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config.root import Config, set_key, validated
-from pipeline.config.sweep import Parameter, RangeConfig, SweepConfig
+from pipeline.config.parameters import Parameter, RangeConfig
+from pipeline.config.root import Config, lay_over, validated
+from pipeline.config.sweep import SweepConfig
 from pipeline.errors import ConfigError
 
 Values = Mapping[str, Any]
@@ -28,10 +29,7 @@ def grid(parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
 
 
 def trial_config(base: Mapping[str, Any], values: Values, source: str) -> Config:
-    """Lays one combination over the base.
-
-    A section that names itself (an encoder, a loss, an optimizer) is taken whole, as settings of
-    another one do not apply to it. Any other section replaces the keys that it holds.
+    """Lays one combination over the base, see `lay_over`.
 
     Args:
         base: The settings that all trials share.
@@ -42,13 +40,7 @@ def trial_config(base: Mapping[str, Any], values: Values, source: str) -> Config
         ConfigError: The settings do not go together.
     """
     tree = copy.deepcopy(dict(base))
-    for key, value in values.items():
-        parts = key.split(".")
-        if isinstance(value, Mapping) and "name" not in value:
-            for inner, inner_value in value.items():
-                set_key(tree, [*parts, inner], copy.deepcopy(inner_value), source)
-        else:
-            set_key(tree, parts, copy.deepcopy(value), source)
+    lay_over(tree, values, source)
     return validated(Config, tree, source)
 
 

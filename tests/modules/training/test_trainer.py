@@ -77,6 +77,7 @@ def arguments(tmp_path: Path) -> SimpleNamespace:
         transform_graph_path=str(graph),
         serving_model_dir=str(tmp_path / "model/Format-Serving"),
         model_run_dir=str(tmp_path / "run"),
+        hyperparameters=None,
         custom_config={
             "model": model.model_dump_json(),
             "training": training_config(max_epochs=20, patience=20).model_dump_json(),
