@@ -55,35 +55,3 @@ class LayerNorm(keras.layers.Layer):
         centred = values - tf.reduce_mean(values, axis=-1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
         return centred * tf.math.rsqrt(variance + NORM_EPSILON) * self.gain + self.shift
-
-
-class Dropout:
-    """Dropout whose mask is a pure function of a seed.
-
-    Keras keeps its random state in a variable. Here the seed comes with each update, so that a
-    resumed run draws the masks that the killed one would have drawn, and parts of a batch can be
-    computed side by side.
-    """
-
-    def __init__(self, rate: float, site: int) -> None:
-        """Makes one place of dropout.
-
-        Args:
-            rate: Share of values dropped, in [0, 1).
-            site: Number that tells this place in the model from the others.
-        """
-        self._rate = rate
-        self._site = site
-
-    def __call__(self, values: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
-        """Drops values of any shape and scales the others up; without a seed, does nothing.
-
-        Args:
-            values: Any float tensor.
-            seed: int32 [2], or None outside of training.
-        """
-        if seed is None or self._rate == 0:
-            return values
-        here = seed + tf.constant([0, self._site], seed.dtype)
-        draw = tf.random.stateless_uniform(tf.shape(values), here, dtype=values.dtype)
-        return tf.where(draw >= self._rate, values / (1 - self._rate), 0.0)

@@ -12,11 +12,12 @@ import keras
 import tensorflow as tf
 
 from modules.features import PADDING_ID
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import build_encoder
 from modules.models.event_features import EventFeatures
 from modules.models.history import Context, History
 from modules.models.item_features import ItemFeatures
-from modules.models.layers import Dropout, unit_rows
+from modules.models.layers import unit_rows
 from modules.models.user_features import UserFeatures
 from pipeline.config.model import ModelConfig
 

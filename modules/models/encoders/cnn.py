@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import Dropout, RmsNorm, shift_right
+from modules.models.layers import RmsNorm, shift_right
 from pipeline.config.model import CnnConfig
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import RecurrentEncoder
 from modules.models.gated_recurrence import gru_states, gru_step
 from modules.models.history import History
-from modules.models.layers import Dropout
 from pipeline.config.model import GruConfig
 
 # A gate's sigmoid at this value is 1 within float32's precision.

@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from modules.models.attention import by_distance, key_places, spans, visible
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import Dropout, LayerNorm
+from modules.models.layers import LayerNorm
 from pipeline.config.model import HstuConfig
 
 # log2 of the seconds from which on all gaps are the same: eight and a half years.

@@ -7,9 +7,10 @@ import math
 import keras
 import tensorflow as tf
 
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import RecurrentEncoder
 from modules.models.history import History
-from modules.models.layers import Dropout, LayerNorm
+from modules.models.layers import LayerNorm
 from modules.models.linear_recurrence import (
     Decay,
     all_states,

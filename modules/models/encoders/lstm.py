@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import RecurrentEncoder
 from modules.models.gated_recurrence import lstm_states, lstm_step
 from modules.models.history import History
-from modules.models.layers import Dropout
 from pipeline.config.model import LstmConfig
 
 # A gate's sigmoid at this value is 1e-13.

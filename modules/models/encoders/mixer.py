@@ -13,9 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import Dropout, RmsNorm
+from modules.models.layers import RmsNorm
 from pipeline.config.model import MixerConfig
 from pipeline.errors import ConfigError
 

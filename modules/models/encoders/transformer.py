@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from modules.models.attention import key_places, mask, spans
+from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import Dropout, LayerNorm
+from modules.models.layers import LayerNorm
 from pipeline.config.model import TransformerConfig
 
 # Of weights that end a branch or feed one: blocks start near to passing on what they get.
