@@ -50,7 +50,12 @@ def run_fn(fn_args: Any) -> None:
         checkpoint_root=Path(custom["checkpoint_root"]),
         log_folder=Path(fn_args.model_run_dir),
     )
-    serving.export(trained.model, fn_args.serving_model_dir, top_k=conversion.top_k)
+    serving.export(
+        trained.model,
+        fn_args.serving_model_dir,
+        top_k=conversion.top_k,
+        history_length=settings.history.length,
+    )
     if tuned:
         save_values(fn_args.serving_model_dir, tuned)
     # Not before: a run that is killed in the export needs no second training.

@@ -131,7 +131,7 @@ class Recommender(keras.Model):
         """Encodes each whole history, computing no more than its last position needs.
 
         Args:
-            context: A batch of length `history_length`, padded on the left.
+            context: A batch of any length up to `history_length`, padded on the left.
             input_table: The table to look movies up in, `input_table` by default. An export gives
                 the constant that it also scores with.
 

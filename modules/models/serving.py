@@ -39,7 +39,9 @@ from pipeline.errors import ConfigError
 EXCLUDED = -1e9
 
 
-def export(recommender: Recommender, directory: str, *, top_k: int) -> None:
+def export(
+    recommender: Recommender, directory: str, *, top_k: int, history_length: int | None = None
+) -> None:
     """Writes the recommender as a SavedModel with the signature `serving_default`.
 
     Input: int32 `context_movie_id` [batch, history], oldest first, padded with 0 on either side;
@@ -51,11 +53,14 @@ def export(recommender: Recommender, directory: str, *, top_k: int) -> None:
         recommender: The model, with the weights that are to ship.
         directory: Folder to write; its parent must exist.
         top_k: K, the movies that are returned.
+        history_length: N, the events that the graph takes; by default as many as the recommender
+            was made for, at most these.
 
     Raises:
         ConfigError: The vocabulary is too small for `top_k` movies outside of a history.
     """
-    check_top_k(top_k, movies=recommender.movies, history_length=recommender.history_length)
+    length = history_length or recommender.history_length
+    check_top_k(top_k, movies=recommender.movies, history_length=length)
     graph = ServingGraph(recommender, top_k=top_k)
     archive = keras.export.ExportArchive()
     archive.track(recommender)
@@ -63,9 +68,9 @@ def export(recommender: Recommender, directory: str, *, top_k: int) -> None:
         "serving_default",
         graph.recommend,
         input_signature=[
-            tf.TensorSpec([None, recommender.history_length], tf.int32, CONTEXT_MOVIE_ID),
+            tf.TensorSpec([None, length], tf.int32, CONTEXT_MOVIE_ID),
             *(
-                tf.TensorSpec(given.shape(recommender.history_length), given.dtype, given.name)
+                tf.TensorSpec(given.shape(length), given.dtype, given.name)
                 for given in further_inputs(recommender.config)
             ),
         ],

@@ -89,6 +89,13 @@ class Windows:
 
 
 def read_windows(
+    patterns: Sequence[str], feature_spec: Mapping[str, Any], **columns: Any
+) -> Windows:
+    """Reads transformed examples; takes and raises what `read_owned_windows` does."""
+    return read_owned_windows(patterns, feature_spec, **columns)[0]
+
+
+def read_owned_windows(
     patterns: Sequence[str],
     feature_spec: Mapping[str, Any],
     *,
@@ -97,7 +104,7 @@ def read_windows(
     with_rating: bool = False,
     with_time: bool = False,
     with_user: bool = False,
-) -> Windows:
+) -> tuple[Windows, npt.NDArray[np.int64]]:
     """Reads transformed examples (gzipped TFRecords).
 
     Args:
@@ -108,6 +115,9 @@ def read_windows(
         with_rating: Whether to read the ratings of context and targets.
         with_time: Whether to read the times of context and last target.
         with_user: Whether to read the attributes of users.
+
+    Returns:
+        The windows, and the user of each, int64 [windows].
 
     Raises:
         DataError: There is no such file, or an id is outside of the vocabulary.
@@ -138,7 +148,7 @@ def read_windows(
                 f"{files[0]}: {name} holds ids {ids.min()}..{ids.max()}, the vocabulary has "
                 f"1..{movies}: examples and transform graph are not of the same run"
             )
-    return windows
+    return windows, columns[features.USER_ID][:, 0]
 
 
 def _read_columns(

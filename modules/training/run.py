@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow_transform as tft
 
 from modules.catalogue import read_catalogue
@@ -17,7 +19,8 @@ from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
 from modules.training.columns import needed_columns
 from modules.training.fit import fit
-from modules.training.input import Windows, read_windows
+from modules.training.input import Windows, read_owned_windows
+from modules.training.joining import joined
 from modules.training.report import Reporter
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.history import HistoryConfig
@@ -102,9 +105,7 @@ def read_training_data(
     item_features = read_item_features(
         settings.model.item_features, catalogue, [int(movie_id) for movie_id in movie_ids]
     )
-    train = read_split(
-        settings, train_files, transform_graph, movies=len(movie_ids), with_seen=False
-    )
+    train = read_training_windows(settings, train_files, transform_graph, movies=len(movie_ids))
     held_out = read_split(
         settings, eval_files, transform_graph, movies=len(movie_ids), with_seen=True
     )
@@ -133,8 +134,40 @@ def read_split(
     Raises:
         DataError: The examples cannot be read, or do not fit the vocabulary.
     """
+    return _read_owned(settings, files, transform_graph, movies=movies, with_seen=with_seen)[0]
+
+
+def read_training_windows(
+    settings: RunSettings, files: Sequence[str], transform_graph: str, *, movies: int
+) -> Windows:
+    """Reads the windows to learn from, of the length that training takes.
+
+    Args:
+        settings: The run's.
+        files: Transformed examples, patterns.
+        transform_graph: Folder of Transform's graph.
+        movies: Movies of the vocabulary.
+
+    Raises:
+        DataError: The examples cannot be read, or do not fit the vocabulary.
+    """
+    windows, owner = _read_owned(settings, files, transform_graph, movies=movies, with_seen=False)
+    length = settings.training.window_length
+    if length is None:
+        return windows
+    return joined(windows, owner, stride=settings.history.stride, length=length)
+
+
+def _read_owned(
+    settings: RunSettings,
+    files: Sequence[str],
+    transform_graph: str,
+    *,
+    movies: int,
+    with_seen: bool,
+) -> tuple[Windows, npt.NDArray[np.int64]]:
     needed = needed_columns(settings.model, settings.training)
-    return read_windows(
+    return read_owned_windows(
         files,
         tft.TFTransformOutput(transform_graph).transformed_feature_spec(),
         with_seen=with_seen,
@@ -161,7 +194,7 @@ def train_recommender(
     """
     store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data))
     keras.utils.set_random_seed(settings.seed % 2**32)
-    length = settings.history.length
+    length = data.train.context.shape[1]
     model = Recommender(
         settings.model,
         history_length=length,

@@ -58,6 +58,16 @@ class Config(Section):
     runtime: RuntimeConfig = RuntimeConfig()
 
     @model_validator(mode="after")
+    def _windows_hold_a_history(self) -> Config:
+        window = self.training.window_length
+        if window is not None and window < self.history.length:
+            raise ValueError(
+                f"training.window_length ({window}) must not be below history.length "
+                f"({self.history.length}): a device sends longer histories than were trained"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tuner_can_train(self) -> Config:
         items = self.model.item_features
         if self.tuner.enabled and (items.genres or items.year):

@@ -29,6 +29,14 @@ class TrainingConfig(Section):
     batch_unit: Literal["windows", "positions"] = Field(
         "windows", description="positions: more windows an update where they are shorter"
     )
+    window_length: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "events of a training window; null: history.length, which is also what a device "
+            "sends. Longer ones train as many targets with fewer borders"
+        ),
+    )
     length_buckets: tuple[int, ...] = Field(
         (),
         description=(

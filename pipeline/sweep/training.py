@@ -76,7 +76,9 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory(prefix="pocketrec-sweep-") as scratch:
         saved = str(Path(scratch, "model"))
-        serving.export(trained.model, saved, top_k=top_k)
+        serving.export(
+            trained.model, saved, top_k=top_k, history_length=config.history.length
+        )
         timeout = config.conversion.timeout_seconds
         content = convert(saved, "int8", timeout_seconds=timeout)
     folder.joinpath(TFLITE).write_bytes(content)

@@ -45,7 +45,7 @@ class Encoder(keras.layers.Layer, abc.ABC):
         any batch size.
 
         Args:
-            history: A batch padded on the left, of length `history_length`.
+            history: A batch padded on the left, of any length up to `history_length`.
 
         Returns:
             float32 [batch, dim].

@@ -70,7 +70,7 @@ def arguments(tmp_path: Path) -> SimpleNamespace:
     assets.mkdir(parents=True)
     lines = [f"{MOVIES - index} {KEY_BASE - 100 - index}\n" for index in range(MOVIES)]
     (assets / "movie_vocabulary").write_text("".join(lines))
-    model = ModelConfig(encoder=CnnConfig(layers=1, kernel=2), dim=8)
+    model = ModelConfig(encoder=CnnConfig(layers=1, kernel=2), dim=8, initial_std=0.35)
     return SimpleNamespace(
         train_files=[str(tmp_path / "examples/Split-train/*")],
         eval_files=[str(tmp_path / "examples/Split-eval/*")],
