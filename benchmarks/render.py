@@ -48,6 +48,26 @@ def records(rows: Sequence[dict[str, Any]]) -> str:
     return tabulate([[row[key] for key in keys] for row in rows], keys, tablefmt="github")
 
 
+def training_speed(result: dict[str, Any]) -> str:
+    """Returns what a plain version and ours take for an epoch, and for updates by length."""
+    sides = [
+        [side, result[f"{name}_epoch_seconds"], result[f"{name}_peak_gib"]]
+        for side, name in (("plain TensorFlow", "plain"), ("PocketRec", "ours"))
+    ]
+    return (
+        "`.venv/bin/python -m benchmarks.training_speed`: processor seconds of one thread for an "
+        f"epoch of the same updates, from {result['turns']} timed updates of each length in turns; "
+        f"two blocks, dim 64, N = 200, full softmax over {result['movies']:,} movies, "
+        f"{result['windows']:,} windows, {result['targets']:,} targets, batches of 128. The yard"
+        "stick is `benchmarks/plain_sasrec.py`. Without dropout the losses of the two differ by "
+        f"{result['largest_loss_difference']:.0e} of their size at most.\n\n"
+        + tabulate(sides, ["", "epoch, seconds", "peak memory, GiB"], tablefmt="github")
+        + f"\n\nRatio: **{result['ratio']}**. An update in milliseconds, by the length that ours "
+        f"cuts windows to; putting batches together takes ours {result['preparing_seconds']} s an "
+        "epoch more.\n\n" + records(result["rows"])
+    )
+
+
 def build() -> str:
     """Returns the document, with a section for each result that has been measured."""
     sections = [HEADER]
@@ -77,6 +97,8 @@ def build() -> str:
             f"{speed['positions']:,} positions of width {speed['dim']}.\n\n"
             + records(speed["rows"])
         )
+    for speed in read_results("training_speed").values():
+        sections.append("## An epoch of SASRec\n\n" + training_speed(speed))
     studies = read_results(f"{STUDY_PREFIX}*")
     if studies:
         names = [name.removeprefix(STUDY_PREFIX) for name in studies]
