@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from modules.models import serving
+from modules.training.data import RunSettings, read_training_data
 from modules.training.hyperparameters import save_values, values_of, with_values
-from modules.training.run import RunSettings, read_training_data, train_recommender
+from modules.training.run import train_recommender
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig

@@ -12,8 +12,9 @@ import keras_tuner
 from tfx.components.tuner.component import TunerFnResult
 
 from modules.trainer import run_settings
+from modules.training.data import RunSettings, read_training_data
 from modules.training.hyperparameters import values_of, with_values
-from modules.training.run import RunSettings, read_training_data, train_recommender
+from modules.training.run import train_recommender
 from pipeline.config.parameters import Parameter, RangeConfig
 from pipeline.config.tuner import TunerConfig
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -29,6 +30,13 @@ class Context(NamedTuple):
     def map(self, function: Callable[[Any], Any]) -> Context:
         """Returns the same with each part that is there replaced by a function's result."""
         return Context(*(None if part is None else function(part) for part in self))
+
+    def rows(self, start: int, count: int) -> Context:
+        """Returns `count` histories of arrays in memory, zeros filling what is not there."""
+        missing = max(0, start + count - len(self.movie_id))
+        return self.map(
+            lambda values: np.pad(values[start : start + count], [(0, missing), (0, 0)])
+        )
 
 
 class History(NamedTuple):

@@ -32,6 +32,8 @@ class Batch:
         weights: float32 [shards, positions, targets], 0 where there is no target.
         stars: float32 [shards, positions], what the next movie was given, 0 = not known; None
             where nothing reads ratings.
+        teacher: float16 [shards, positions, width], a teacher's contexts, 0 behind the last
+            target; None where there is no teacher.
     """
 
     context: Context
@@ -39,6 +41,7 @@ class Batch:
     targets: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
     stars: npt.NDArray[np.float32] | None = None
+    teacher: npt.NDArray[np.float16] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +62,15 @@ class Bucket:
 class BatchPlan:
     """Cuts epochs into batches; their order is a function of seed and epoch alone."""
 
-    def __init__(self, windows: Windows, config: TrainingConfig, *, shards: int, seed: int) -> None:
+    def __init__(
+        self,
+        windows: Windows,
+        config: TrainingConfig,
+        *,
+        shards: int,
+        seed: int,
+        teacher: npt.NDArray[np.float16] | None = None,
+    ) -> None:
         """Sorts the windows into buckets.
 
         Args:
@@ -67,12 +78,18 @@ class BatchPlan:
             config: Batch size, buckets, weights of targets.
             shards: Equal parts of a batch that are computed side by side.
             seed: The run's seed.
+            teacher: [targets, width], a teacher's context at each position with a target, windows
+                in their order.
         """
         self._windows = windows
         self._config = config
         self._shards = shards
         self._seed = seed
-        self._most_targets = int((windows.target != PADDING_ID).sum(axis=1).max())
+        self._teacher = teacher
+        target_counts = (windows.target != PADDING_ID).sum(axis=1)
+        self._most_targets = int(target_counts.max())
+        # Where each window's targets start among all: [windows, 1].
+        self._first_targets = (np.cumsum(target_counts) - target_counts)[:, np.newaxis]
         self._buckets = _buckets(windows, config)
 
     @property
@@ -151,7 +168,14 @@ class BatchPlan:
             weights[shard, : len(found)] = flat_weight[shard, found]
             if stars is not None and flat_stars is not None:
                 stars[shard, : len(found)] = flat_stars[shard, found]
-        return Batch(context, positions, targets, weights, stars)
+        teacher = None
+        if self._teacher is not None:
+            # Among all targets: those before the window, and those before this one in it.
+            ranks = np.cumsum(wanted[..., 0] != PADDING_ID, axis=1) - 1
+            ranks += dealt(self._first_targets, 1).reshape(-1, 1)
+            taught = np.take_along_axis(ranks.reshape(shards, -1), positions, axis=1)
+            teacher = self._teacher[taught] * (targets[..., :1] != PADDING_ID)
+        return Batch(context, positions, targets, weights, stars, teacher)
 
     def _wanted(
         self, dealt: Callable[..., npt.NDArray[Any]], length: int

@@ -23,11 +23,15 @@ class Columns(NamedTuple):
 
 
 def needed_columns(model: ModelConfig, training: TrainingConfig) -> Columns:
-    """Tells what model and loss make use of.
+    """Tells what model and loss make use of, and those of its teachers.
 
     Args:
         model: The model's section.
         training: The training's section.
     """
     rating = training.rating_share > 0 or model.rating_head is not None or model.reads_rating
-    return Columns(rating, model.reads_time, bool(model.user_features.attributes))
+    needed = Columns(rating, model.reads_time, bool(model.user_features.attributes))
+    for teacher in training.teachers:
+        others = needed_columns(teacher.model, training.of_teacher(teacher))
+        needed = Columns(*(one or other for one, other in zip(needed, others, strict=True)))
+    return needed

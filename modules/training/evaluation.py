@@ -36,10 +36,7 @@ class HeldOutEvaluation:
         ranks = []
         for start in range(0, len(self._windows), _BATCH):
             stop = min(start + _BATCH, len(self._windows))
-            missing = _BATCH - (stop - start)
-            cut = self._context.map(lambda values, rows=slice(start, stop): values[rows])
-            filled = cut.map(lambda values, rows=missing: np.pad(values, [(0, rows), (0, 0)]))
-            scores = self._scores(filled).numpy()[: stop - start]
+            scores = self._scores(self._context.rows(start, _BATCH)).numpy()[: stop - start]
             seen = seen_mask(self._windows, start, stop, self._model.movies)
             ranks.append(ranks_of_targets(scores, self._targets[start:stop], seen))
         return metrics_of_ranks(np.concatenate(ranks))

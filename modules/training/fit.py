@@ -16,10 +16,13 @@ from modules.training.batches import BatchPlan
 from modules.training.checkpoint import CheckpointStore, Progress
 from modules.training.evaluation import HeldOutEvaluation
 from modules.training.input import Windows
-from modules.training.losses.base import build_loss
+from modules.training.losses.base import Loss, build_loss
+from modules.training.losses.distilled_softmax import DistilledSoftmax
 from modules.training.optimizer import build_optimizer
 from modules.training.report import Reporter
+from modules.training.teacher import Teacher
 from modules.training.update import SHARDS, Updater
+from pipeline.config.loss import FullSoftmaxConfig
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
 
@@ -35,6 +38,7 @@ def fit(
     seed: int,
     store: CheckpointStore,
     reporter: Reporter,
+    teacher: Teacher | None = None,
 ) -> list[dict[str, float]]:
     """Trains a model and leaves it with the weights of the best evaluation.
 
@@ -49,14 +53,16 @@ def fit(
         seed: Of order and dropout.
         store: Where checkpoints go.
         reporter: Told each epoch.
+        teacher: Of the training windows, where `config.distillation` has any.
 
     Returns:
         One row an epoch, as `Reporter` describes.
 
     Raises:
         ConfigError: The loss stopped being a number.
+        ValueError: There is a teacher that is not asked for, or the other way round.
     """
-    run = _Run(model, train, held_out, config, seed, store)
+    run = _Run(model, train, held_out, config, seed, store, teacher)
     if run.restore():
         reporter.resumed(run.progress.history, run.progress.batch)
     while run.goes_on():
@@ -77,15 +83,16 @@ class _Run:
         config: TrainingConfig,
         seed: int,
         store: CheckpointStore,
+        teacher: Teacher | None,
     ) -> None:
         self.progress = Progress()
         self._config = config
         self._store = store
-        self._plan = BatchPlan(train, config, shards=SHARDS, seed=seed)
+        contexts = None if teacher is None else teacher.contexts
+        self._plan = BatchPlan(train, config, shards=SHARDS, seed=seed, teacher=contexts)
         updates = self._plan.batches_an_epoch * config.max_epochs
         optimizer = build_optimizer(config.optimizer, updates)
-        counts = np.bincount(train.target.reshape(-1), minlength=model.movies + 1)
-        loss = build_loss(config.loss, movie_counts=counts, score_bound=model.score_bound)
+        loss = _loss(model, train, config, teacher)
         self._updater = Updater(model, optimizer, loss, config, seed=seed)
         self._weights = model.trainable_variables
         self._variables = [*self._weights, *optimizer.variables, *self._updater.averages]
@@ -180,6 +187,25 @@ class _Run:
             dataclasses.replace(self.progress, epoch_seconds=seconds),
             [*_values(self._variables), *self._best],
         )
+
+
+def _loss(
+    model: Recommender, train: Windows, config: TrainingConfig, teacher: Teacher | None
+) -> Loss | DistilledSoftmax:
+    if bool(config.teachers) != (teacher is not None):
+        raise ValueError(
+            f"training.distillation has {len(config.teachers)} teachers to learn from, but "
+            f"{'none is' if teacher is None else 'one is'} given"
+        )
+    if teacher is None:
+        counts = np.bincount(train.target.reshape(-1), minlength=model.movies + 1)
+        return build_loss(config.loss, movie_counts=counts, score_bound=model.score_bound)
+    # As `TrainingConfig` has checked.
+    assert config.distillation is not None
+    assert isinstance(config.loss, FullSoftmaxConfig)
+    return DistilledSoftmax(
+        config.loss, config.distillation, teacher, score_bound=model.score_bound
+    )
 
 
 def _values(variables: Sequence[Any]) -> list[npt.NDArray[Any]]:

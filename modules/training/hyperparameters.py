@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from modules.training.run import RunSettings
+from modules.training.data import RunSettings
 from pipeline.config.model import ModelConfig
 from pipeline.config.root import lay_over, validated
 from pipeline.config.training import TrainingConfig

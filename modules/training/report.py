@@ -16,34 +16,43 @@ HISTORY_FILE = "history.json"
 class Reporter:
     """Reports one row an epoch: `epoch`, `loss`, `learning_rate`, `seconds`, eval metrics."""
 
-    def __init__(self, folder: Path, max_epochs: int) -> None:
+    def __init__(self, folder: Path, max_epochs: int, *, whose: str = "") -> None:
         """Opens the logs.
 
         Args:
             folder: Where TensorBoard's files and `history.json` go.
             max_epochs: Epochs of the longest run, for the time that is left.
+            whose: What lines on the screen begin with.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._max_epochs = max_epochs
+        self._whose = whose
         self._writer = tf.summary.create_file_writer(str(folder))
 
     def resumed(self, history: Sequence[Mapping[str, float]], batch: int) -> None:
         """Takes over the rows of the attempt before, so that the curves are whole."""
-        print(f"resuming in epoch {len(history) + 1}, after {batch} updates of it", flush=True)
+        print(
+            f"{self._whose}resuming in epoch {len(history) + 1}, after {batch} updates of it",
+            flush=True,
+        )
         for row in history:
             self._log(row)
+        self._write(history)
 
     def epoch(self, history: Sequence[Mapping[str, float]]) -> None:
         """Reports the last of the rows so far, and writes them all to `history.json`."""
         row = history[-1]
         self._log(row)
-        write_text(self._folder / HISTORY_FILE, json.dumps(list(history), indent=1))
+        self._write(history)
         print(self._line(history), flush=True)
 
     def close(self) -> None:
         """Flushes and closes the logs."""
         self._writer.close()
+
+    def _write(self, history: Sequence[Mapping[str, float]]) -> None:
+        write_text(self._folder / HISTORY_FILE, json.dumps(list(history), indent=1))
 
     def _log(self, row: Mapping[str, float]) -> None:
         with self._writer.as_default(step=int(row["epoch"])):
@@ -55,7 +64,7 @@ class Reporter:
 
     def _line(self, history: Sequence[Mapping[str, float]]) -> str:
         row = history[-1]
-        line = f"epoch {int(row['epoch'])}/{self._max_epochs}  loss {row['loss']:.4f}"
+        line = f"{self._whose}epoch {int(row['epoch'])}/{self._max_epochs}  loss {row['loss']:.4f}"
         if "recall_at_10" in row:
             line += f"  eval recall@10 {row['recall_at_10']:.4f}  ndcg@10 {row['ndcg_at_10']:.4f}"
         mean = sum(past["seconds"] for past in history) / len(history)

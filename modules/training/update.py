@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,6 +12,7 @@ from modules.models.history import Context
 from modules.models.recommender import Recommender
 from modules.training.batches import Batch
 from modules.training.losses.base import Loss
+from modules.training.losses.distilled_softmax import DistilledSoftmax
 from pipeline.config.training import TrainingConfig
 
 # Parts of a batch that are computed side by side. Part of what a seed means, hence not the number
@@ -30,7 +33,7 @@ class Updater:
         self,
         model: Recommender,
         optimizer: keras.optimizers.Optimizer,
-        loss: Loss,
+        loss: Loss | DistilledSoftmax,
         config: TrainingConfig,
         *,
         seed: int,
@@ -65,6 +68,7 @@ class Updater:
             batch.targets,
             batch.weights,
             batch.stars if self.model.config.rating_head else None,
+            batch.teacher,
             np.float32(max(total, 1.0)),
             np.int32(step),
         )
@@ -81,6 +85,7 @@ class Updater:
         targets: tf.Tensor,
         weights: tf.Tensor,
         stars: tf.Tensor | None,
+        teacher: tf.Tensor | None,
         total: tf.Tensor,
         step: tf.Tensor,
     ) -> tf.Tensor:
@@ -88,11 +93,12 @@ class Updater:
         # The parts share no state, so that the runtime computes them at the same time.
         for shard in range(SHARDS):
             part_loss, part_gradients = self._shard(
-                context.map(lambda values, part=shard: values[part]),
+                context.map(operator.itemgetter(shard)),
                 positions[shard],
                 targets[shard],
                 weights[shard],
                 None if stars is None else stars[shard],
+                None if teacher is None else teacher[shard],
                 step * SHARDS + shard,
             )
             loss += part_loss
@@ -113,21 +119,20 @@ class Updater:
         targets: tf.Tensor,
         weights: tf.Tensor,
         stars: tf.Tensor | None,
+        teacher: tf.Tensor | None,
         draw: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         seed = tf.stack([tf.constant(self._seed), draw * 1000])
         with tf.GradientTape() as tape:
             vectors = self.model(context, training=True, seed=seed)
             picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), positions)
-            loss = self._loss(
-                picked,
-                self.model.scoring_table(),
-                self.model.scoring_bias(),
-                targets,
-                weights,
+            table, bias = self.model.scoring_table(), self.model.scoring_bias()
+            if isinstance(self._loss, DistilledSoftmax):
+                loss = self._loss(picked, table, bias, targets, weights, teacher)
+            else:
                 # Far from the numbers of the places of dropout.
-                seed + tf.constant([0, 999]),
-            )
+                draw = seed + tf.constant([0, 999])
+                loss = self._loss(picked, table, bias, targets, weights, draw)
             if stars is not None:
                 loss += self.model.rating_loss(picked, targets[:, 0], stars)
         variables = [weight.value for weight in self._weights]

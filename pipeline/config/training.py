@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+import pydantic
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.distillation import DistillationConfig, TeacherConfig, merged
 from pipeline.config.loss import FullSoftmaxConfig, LossConfig
 
 
@@ -64,6 +66,9 @@ class TrainingConfig(Section):
     )
     optimizer: OptimizerConfig = OptimizerConfig()
     loss: LossConfig = FullSoftmaxConfig()
+    distillation: DistillationConfig | None = Field(
+        None, description="train teachers first, and learn from them too"
+    )
     xla: bool = Field(
         True, description="compile updates; off: starts sooner, but slower updates (tests)"
     )
@@ -84,3 +89,33 @@ class TrainingConfig(Section):
         if any(weight < 0 for weight in weights):
             raise ValueError(f"weights must not be negative, got {list(weights)}")
         return weights
+
+    @model_validator(mode="after")
+    def _can_be_taught(self) -> TrainingConfig:
+        if self.distillation is None:
+            return self
+        if not isinstance(self.loss, FullSoftmaxConfig):
+            raise ValueError(
+                f"distillation learns from scores of all movies: loss must be full_softmax, is "
+                f"{self.loss.name}"
+            )
+        for number, teacher in enumerate(self.distillation.teachers):
+            try:
+                self.of_teacher(teacher)
+            except pydantic.ValidationError as error:
+                problem = error.errors(include_url=False)[0]
+                key = ".".join(map(str, ("teachers", number, "training", *problem["loc"])))
+                raise ValueError(f"distillation.{key}: {problem['msg']}") from None
+        return self
+
+    @property
+    def teachers(self) -> tuple[TeacherConfig, ...]:
+        """The teachers to train first."""
+        if self.distillation is None or self.distillation.weight == 0:
+            return ()
+        return self.distillation.teachers
+
+    def of_teacher(self, teacher: TeacherConfig) -> TrainingConfig:
+        """Returns how one of the teachers is trained."""
+        own = self.model_dump(mode="json", exclude={"distillation"})
+        return TrainingConfig.model_validate(merged(own, teacher.training))

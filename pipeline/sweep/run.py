@@ -28,7 +28,7 @@ from pipeline.text_file import write_text
 from pipeline.workspace import Workspace
 
 TRAINING = (sys.executable, "-m", "pipeline.sweep.training")
-_SHOWN = ("training ", "resuming ", "epoch ")
+_SHOWN = ("training ", "resuming ", "epoch ", "teacher ")
 _MINUTE = 60
 
 

@@ -26,10 +26,11 @@ from modules.evaluation.ranking import Ragged, list_ranks
 from modules.models import serving
 from modules.serving_inputs import further_inputs, inputs_of_windows
 from modules.source_hash import source_hash
+from modules.training.data import RunSettings, read_split, read_training_data
 from modules.training.evaluation import HeldOutEvaluation
 from modules.training.input import Windows
 from modules.training.ranking import metrics_of_ranks
-from modules.training.run import RunSettings, read_split, read_training_data, train_recommender
+from modules.training.run import train_recommender
 from pipeline.config.root import Config
 from pipeline.errors import PocketRecError
 from pipeline.sweep.child import end_with_parent
@@ -76,9 +77,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory(prefix="pocketrec-sweep-") as scratch:
         saved = str(Path(scratch, "model"))
-        serving.export(
-            trained.model, saved, top_k=top_k, history_length=config.history.length
-        )
+        serving.export(trained.model, saved, top_k=top_k, history_length=config.history.length)
         timeout = config.conversion.timeout_seconds
         content = convert(saved, "int8", timeout_seconds=timeout)
     folder.joinpath(TFLITE).write_bytes(content)

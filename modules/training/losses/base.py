@@ -8,15 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from modules.training.losses.chunked import is_safe
 from modules.training.losses.full_softmax import FullSoftmax
 from modules.training.losses.gbce import Gbce
 from modules.training.losses.sampled_softmax import SampledSoftmax
 from modules.training.losses.samplers import UniformSampler, build_sampler
 from pipeline.config.loss import GbceConfig, LossConfig, SampledSoftmaxConfig
-
-# Exponentials of scores within this bound, and sums of millions of them, are far from both ends of
-# float32: the highest score need not be found and taken off first.
-_SAFE_BOUND = 40.0
 
 
 class Loss(Protocol):
@@ -63,7 +60,7 @@ def build_loss(
     Raises:
         ConfigError: More movies are to be drawn than there are.
     """
-    bounded = score_bound is not None and score_bound <= _SAFE_BOUND
+    bounded = is_safe(score_bound)
     if isinstance(config, SampledSoftmaxConfig):
         return SampledSoftmax(
             build_sampler(config, movie_counts), chunk=config.chunk, bounded=bounded

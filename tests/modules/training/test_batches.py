@@ -176,3 +176,29 @@ def test_attributes_of_users_go_with_their_windows_whole() -> None:
         assert attributes.shape == (*batch.context.movie_id.shape[:2], 3)
         last = batch.context.movie_id.max(axis=-1)
         np.testing.assert_array_equal(attributes, np.repeat(last[..., None], 3, axis=-1))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 60), st.integers(1, 30), st.integers(1, 3))
+def test_a_teachers_vectors_go_with_their_targets(count: int, size: int, shards: int) -> None:
+    windows = random_windows(count)
+    # In float16 that is exact; no two targets have the same.
+    ids = windows.target[windows.target > 0]
+    vectors = np.stack([ids // 1000, ids % 1000], axis=1).astype(np.float16)
+    plan = BatchPlan(
+        windows,
+        config(batch_size=size, later_weights=[0.5]),
+        shards=shards,
+        seed=1,
+        teacher=vectors,
+    )
+    for batch in plan.epoch(0):
+        assert batch.teacher is not None
+        assert batch.teacher.dtype == np.float16
+        first = batch.targets[..., 0]
+        np.testing.assert_array_equal(batch.teacher @ np.array([1000, 1]), first)
+
+
+def test_without_a_teacher_there_are_no_vectors() -> None:
+    plan = BatchPlan(random_windows(9), config(batch_size=2), shards=2, seed=1)
+    assert all(batch.teacher is None for batch in plan.epoch(0))

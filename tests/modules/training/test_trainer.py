@@ -15,12 +15,8 @@ from components.movielens_example_gen.catalogue import Movie
 from components.movielens_example_gen.examples import encode_movies
 from modules import trainer
 from modules.models.item_features import ItemFeatures
-from modules.training.run import (
-    RunSettings,
-    TrainingData,
-    read_training_data,
-    run_fingerprint,
-)
+from modules.training.data import RunSettings, TrainingData, read_training_data
+from modules.training.run import run_fingerprint
 from modules.vocabulary import KEY_BASE
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from modules import trainer, tuner
+from modules.training.data import RunSettings
 from modules.training.hyperparameters import saved_values, tuned_model, values_of, with_values
-from modules.training.run import RunSettings
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import CnnConfig, ModelConfig
 from pipeline.config.root import Config
