@@ -69,11 +69,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _tuner_can_train(self) -> Config:
-        items = self.model.item_features
-        if self.tuner.enabled and (items.genres or items.year):
+        models = [self.model, *(teacher.model for teacher in self.training.teachers)]
+        if self.tuner.enabled and any(model.item_features.any for model in models):
             raise ValueError(
-                "tuner.enabled goes with no model.item_features: TFX's Tuner has no access to the "
-                "catalogue"
+                "tuner.enabled goes with no model.item_features, nor with any of a teacher: TFX's "
+                "Tuner has no access to the catalogue"
             )
         return self
 
@@ -162,7 +162,8 @@ def set_key(tree: dict[str, Any], parts: Sequence[str], value: Any, source: str)
     """
     node = tree
     for depth, part in enumerate(parts[:-1]):
-        child = node.setdefault(part, {})
+        # A section that is null, as `training.distillation` by default, is one without settings.
+        child = node[part] = {} if node.get(part) is None else node[part]
         if not isinstance(child, dict):
             raise ConfigError(f"{source}: {'.'.join(parts[: depth + 1])} is a value, not a section")
         node = child

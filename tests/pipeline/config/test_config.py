@@ -65,6 +65,17 @@ def test_changing_the_encoder_drops_the_settings_of_the_previous_one(tmp_path: P
     assert config.model.encoder.kernel == 4
 
 
+def test_a_section_that_is_null_can_be_set_by_key() -> None:
+    config = load_config(CONFIGS_DIR / "sample.yaml", ["model.rating_head.weight=0.3"])
+    assert config.model.rating_head is not None
+    assert config.model.rating_head.weight == 0.3
+    both = ["training.distillation={teachers: [{}]}", "training.distillation.weight=0.25"]
+    distillation = load_config(CONFIGS_DIR / "sample.yaml", both).training.distillation
+    assert distillation is not None
+    assert distillation.weight == 0.25
+    assert len(distillation.teachers) == 1
+
+
 def test_sections_travel_as_json() -> None:
     config = load_config(None, ["model.encoder.name=bow", "training.ema_decay=0.9"])
     assert Config.model_validate_json(config.model_dump_json()) == config
