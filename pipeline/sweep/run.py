@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from pipeline import recovery
@@ -138,12 +139,16 @@ class Sweep:
         """Trains with one seed, or takes what a call before this one has trained."""
         folder = self._places.trials / f"{draw.place:04d}-seed{seed}"
         result_file = folder / RESULT
+        seeded = config.model_copy(update={"seed": seed})
         if result_file.is_file():
             stored: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
-            return stored
+            if "mlflow_run" in stored:
+                return stored
+            # Killed after the training and before its run was closed.
+            run_id = self.tracker.start(draw.place, seed, draw.values, seeded)
+            return self._keep(result_file, seed, run_id)
         name = f"[{draw.place}/{self.search.total}]"
         self._say(f"{name} {describe(draw.values)}, seed {seed}")
-        seeded = config.model_copy(update={"seed": seed})
         run_id = self.tracker.start(draw.place, seed, draw.values, seeded)
         log = folder / "log.txt"
         try:
@@ -172,11 +177,15 @@ class Sweep:
                     "log": str(log.relative_to(self._places.root)),
                 }
             )
-        result = json.loads(result_file.read_text(encoding="utf-8"))
+        return self._keep(result_file, seed, run_id)
+
+    def _keep(self, result_file: Path, seed: int, run_id: str) -> dict[str, Any]:
+        """Closes a training's run and notes in the result that this is done."""
+        result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
         result |= {"seed": seed, "mlflow_run": run_id}
+        self.tracker.end(run_id, result_file.parent, result)
         write_text(result_file, json.dumps(result, indent=1))
-        self.tracker.end(run_id, folder, result)
-        return dict(result)
+        return result
 
     def _check_stopped(self, run_id: str) -> None:
         if self._children.stopped:

@@ -124,6 +124,22 @@ def test_every_training_is_a_run_with_settings_curve_figures_and_files(
     assert files == {"result.json", "history.json", "model.int8.tflite", "log.txt"}
 
 
+def test_a_training_whose_run_was_not_closed_is_tracked_but_not_repeated(
+    workspace: Workspace,
+) -> None:
+    config = study(parameters={"model.dim": [8]}, seeds=[1])
+    folder = Places.of(workspace, "s", "d").trials / "0001-seed1"
+    folder.mkdir(parents=True)
+    metrics = {"recall_at_10": 0.5, "ndcg_at_10": 0.25}
+    (folder / "result.json").write_text(json.dumps({"eval": metrics}))
+    content = run(workspace, config)
+    assert content["trials"][0]["mean"]["eval.recall_at_10"] == 0.5
+    assert not (folder.parent / "trained.txt").exists()
+    client = mlflow_client(workspace.tracking_uri)
+    [tracked] = client.search_runs([client.get_experiment_by_name("s").experiment_id])
+    assert tracked.data.metrics["eval/recall_at_10"] == 0.5
+
+
 def test_windows_are_made_once_for_all_trials_that_share_them(workspace: Workspace) -> None:
     histories = [{"length": 5, "stride": 5}, {"length": 9, "stride": 9}]
     run(workspace, study(parameters={"history": histories, "model.dim": [8, 16]}, seeds=[1]))
