@@ -8,7 +8,6 @@ again, which is cut anew.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -91,13 +90,17 @@ def _cuts(
 
 def _rows(windows: Windows, kept: npt.NDArray[np.bool_]) -> Windows:
     """Keeps some training windows."""
-    parts = {
-        field.name: getattr(windows, field.name)
-        for field in dataclasses.fields(windows)
-        if field.name not in ("seen", "seen_splits")
-    }
+
+    def rows(part: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+        return None if part is None else part[kept]
+
     return Windows(
-        seen=windows.seen,
-        seen_splits=np.zeros(int(kept.sum()) + 1, np.int64),
-        **{name: None if part is None else part[kept] for name, part in parts.items()},
+        windows.context[kept],
+        windows.target[kept],
+        windows.seen,
+        windows.seen_splits[: int(kept.sum()) + 1],
+        rows(windows.rating),
+        rows(windows.target_rating),
+        rows(windows.time),
+        rows(windows.user),
     )
