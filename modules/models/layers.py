@@ -23,6 +23,12 @@ def shift_right(values: tf.Tensor, steps: int) -> tf.Tensor:
     return tf.pad(values, [[0, 0], [steps, 0], [0, 0]])[:, :length]
 
 
+def rms_scaled(values: tf.Tensor, axis: int = -1) -> tf.Tensor:
+    """Scales values to a root mean square of one along an axis; zeros stay zero."""
+    square = tf.reduce_mean(tf.square(values), axis=axis, keepdims=True)
+    return values * tf.math.rsqrt(square + NORM_EPSILON)
+
+
 class RmsNorm(keras.layers.Layer):
     """Root-mean-square normalisation with a learned gain (Zhang and Sennrich, 2019)."""
 
@@ -33,12 +39,7 @@ class RmsNorm(keras.layers.Layer):
 
     def call(self, values: tf.Tensor) -> tf.Tensor:
         """Normalises `[..., dim]` over its last axis."""
-        return self.scaled(values) * self.gain
-
-    def scaled(self, values: tf.Tensor) -> tf.Tensor:
-        """Normalises without the gain, for a graph that folds it into the next weights."""
-        square = tf.reduce_mean(tf.square(values), axis=-1, keepdims=True)
-        return values * tf.math.rsqrt(square + NORM_EPSILON)
+        return rms_scaled(values) * self.gain
 
 
 class LayerNorm(keras.layers.Layer):

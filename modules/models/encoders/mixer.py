@@ -16,7 +16,7 @@ import tensorflow as tf
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import RmsNorm
+from modules.models.layers import RmsNorm, rms_scaled
 from pipeline.config.model import MixerConfig
 from pipeline.errors import ConfigError
 
@@ -52,17 +52,16 @@ class MixerEncoder(Encoder):
         """See `Encoder.call`."""
         # Time first: the mixing is then a plain matrix product for each head.
         values = tf.transpose(history.items, [1, 0, 2])
-        known = tf.transpose(history.known[..., 0])
         for block in self._blocks:
-            values = block.all_positions(values, known, seed)
+            values = block.all_positions(values, seed)
         return tf.transpose(values, [1, 0, 2])
 
     def last(self, history: History) -> tf.Tensor:
         """See `Encoder.last`."""
-        values, known = history.items, history.known[..., 0]
+        values = history.items
         for block in self._blocks[:-1]:
-            values = block.on_device(values, known, last_only=False)
-        return self._blocks[-1].on_device(values, known, last_only=True)
+            values = block.on_device(values, last_only=False)
+        return self._blocks[-1].on_device(values, last_only=True)
 
 
 class _Block(keras.layers.Layer):
@@ -80,7 +79,7 @@ class _Block(keras.layers.Layer):
         self._distance.assign(-slopes[:, None] * np.arange(length))
         self._norm = RmsNorm(dim, name="norm")
         self._gate_value = _dense(dim, 2 * dim, "gate_value")
-        self._norm_mixed = RmsNorm(dim, name="norm_mixed")
+        self._mixed_gain = self.add_weight(shape=(dim,), initializer="ones", name="mixed_gain")
         self._output = _dense(dim, dim, "output")
         self._norm_features = RmsNorm(dim, name="norm_features")
         self._features_in = _dense(dim, 2 * width, "features_in")
@@ -89,14 +88,11 @@ class _Block(keras.layers.Layer):
         self._drop_features = Dropout(dropout, site=2 + 2 * index)
         self.built = True
 
-    def all_positions(
-        self, values: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None
-    ) -> tf.Tensor:
+    def all_positions(self, values: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """Computes the block in training.
 
         Args:
-            values: float32 [history, batch, dim].
-            known: float32 [history, batch], 1 for an event.
+            values: float32 [history, batch, dim], zeros before the first event.
             seed: int32 [2] of dropout, or None.
 
         Returns:
@@ -108,40 +104,39 @@ class _Block(keras.layers.Layer):
         mixed = []
         for head, part in enumerate(tf.split(value, self._heads, axis=-1)):
             total = tf.matmul(weights[head], tf.reshape(part, [length, -1]))
-            count = tf.matmul(weights[head], known)
-            mixed.append(tf.reshape(total, [length, -1, depth]) / _at_least_some(count)[..., None])
-        out = self._output(self._norm_mixed(tf.concat(mixed, axis=-1)) * gate)
+            mixed.append(rms_scaled(tf.reshape(total, [length, -1, depth])))
+        out = self._output(tf.concat(mixed, axis=-1) * self._mixed_gain * gate)
         values = values + self._drop_mixed(out, seed)
         return values + self._drop_features(self._mix_features(values), seed)
 
-    def on_device(self, values: tf.Tensor, known: tf.Tensor, *, last_only: bool) -> tf.Tensor:
+    def on_device(self, values: tf.Tensor, *, last_only: bool) -> tf.Tensor:
         """Computes the block for a left-padded batch with plain TFLite operators.
 
         Args:
-            values: float32 [batch, history, dim].
-            known: float32 [batch, history], 1 for an event.
+            values: float32 [batch, history, dim], zeros at padding.
             last_only: Whether the last position alone is wanted.
 
         Returns:
             float32 [batch, history, dim], or [batch, dim].
         """
         length = values.shape[1]
-        normed = self._norm.scaled(values)
+        normed = rms_scaled(values)
         kernel = self._norm.gain[:, None] * self._gate_value.kernel
         value = tf.nn.silu(tf.matmul(normed, kernel[:, self._dim :]))
         if last_only:
             values, normed = values[:, length - 1 :], normed[:, length - 1 :]
         gate = tf.nn.silu(tf.matmul(normed, kernel[:, : self._dim]))
-        mixed = self._convolved(value, known, last_only=last_only)
-        out_kernel = self._norm_mixed.gain[:, None] * self._output.kernel
-        values += tf.matmul(self._norm_mixed.scaled(mixed) * gate, out_kernel)
+        mixed = self._convolved(value, last_only=last_only)
+        # Gains are folded into the weights behind them.
+        out_kernel = self._mixed_gain[:, None] * self._output.kernel
+        values += tf.matmul(mixed * gate, out_kernel)
         in_kernel = self._norm_features.gain[:, None] * self._features_in.kernel
-        inner = tf.matmul(self._norm_features.scaled(values), in_kernel)
+        inner = tf.matmul(rms_scaled(values), in_kernel)
         values += self._features_out(_gated(inner))
         return tf.reshape(values, [-1, self._dim]) if last_only else values
 
-    def _convolved(self, value: tf.Tensor, known: tf.Tensor, *, last_only: bool) -> tf.Tensor:
-        """Mixes events by a convolution over chunks of a history.
+    def _convolved(self, value: tf.Tensor, *, last_only: bool) -> tf.Tensor:
+        """Mixes events by a convolution over chunks of a history, and scales each head's sum.
 
         A weight that depends on distance alone makes a matrix `[history, history]` of `history`
         different numbers a head. A file would store all of them. Cut into chunks, the same product
@@ -149,7 +144,6 @@ class _Block(keras.layers.Layer):
 
         Args:
             value: float32 [batch, history, dim], zeros at padding.
-            known: float32 [batch, history].
             last_only: Whether the last position alone is wanted.
 
         Returns:
@@ -160,11 +154,8 @@ class _Block(keras.layers.Layer):
         chunks = length // chunk
         parts = tf.reshape(value, [-1, chunks, chunk, heads, depth])
         parts = tf.reshape(tf.transpose(parts, [0, 1, 4, 3, 2]), [-1, chunks, depth, heads * chunk])
-        # The number of events is mixed along as one more feature: it is the divisor.
-        count = tf.tile(tf.reshape(known, [-1, chunks, 1, chunk]), [1, 1, 1, heads])
-        both = tf.concat([parts, count], axis=2)
         if not last_only:
-            both = tf.pad(both, [[0, 0], [chunks - 1, 0], [0, 0], [0, 0]])
+            parts = tf.pad(parts, [[0, 0], [chunks - 1, 0], [0, 0], [0, 0]])
         # Weights of the last chunk's positions, or of the last one: those of all others too, only
         # moved on.
         wanted = 1 if last_only else chunk
@@ -172,19 +163,19 @@ class _Block(keras.layers.Layer):
             self._weights(length)[:, length - wanted :], [heads, wanted, chunks, chunk]
         )
         kernel = tf.reshape(tf.transpose(kernel, [2, 3, 0, 1]), [chunks, 1, chunk, heads * wanted])
-        total = tf.nn.conv2d(both, kernel, strides=1, padding="VALID")
-        mean = total[:, :, :depth] / _at_least_some(total[:, :, depth:])
-        mean = tf.reshape(mean, [-1, 1 if last_only else chunks, depth, heads, wanted])
-        mean = tf.transpose(mean, [0, 1, 4, 3, 2])
-        return tf.reshape(mean, [-1, 1 if last_only else length, self._dim])
+        total = tf.nn.conv2d(parts, kernel, strides=1, padding="VALID")
+        total = tf.reshape(total, [-1, 1 if last_only else chunks, depth, heads, wanted])
+        mixed = tf.transpose(rms_scaled(total, axis=2), [0, 1, 4, 3, 2])
+        return tf.reshape(mixed, [-1, 1 if last_only else length, self._dim])
 
     def _weights(self, length: int) -> tf.Tensor:
         """Returns float32 [heads, history, history]: weight of event j for position i, 0 after it.
 
-        Weights are not normalised: their sum depends on where a history starts.
+        Weights are not normalised: what they sum up to is scaled afterwards.
         """
-        distance = self._distance[:, :length]
-        weight = tf.exp(distance - tf.reduce_max(distance, axis=1, keepdims=True))
+        # Of all distances, so that a window cut to fewer events has the same weights.
+        largest = tf.reduce_max(self._distance, axis=1, keepdims=True)
+        weight = tf.exp(self._distance[:, :length] - largest)
         # One row is what position 0 weighs: itself, zeros for what is later, and - wrapped around -
         # what is earlier. Each further row is the same, moved on by one; reading rows that are one
         # too short from a row repeated does just that, and costs no gather.
@@ -219,11 +210,6 @@ def _chunk(length: int) -> int:
     """
     divisors = [size for size in range(4, 9) if length % size == 0]
     return max(divisors, default=length)
-
-
-def _at_least_some(count: tf.Tensor) -> tf.Tensor:
-    """Keeps a position without any event from dividing by zero."""
-    return tf.maximum(count, 1e-9)
 
 
 def build(config: MixerConfig, *, dim: int, history_length: int, dropout: float) -> MixerEncoder:

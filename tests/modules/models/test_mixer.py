@@ -53,9 +53,12 @@ def test_a_block_by_hand() -> None:
     for head, columns in ((0, slice(0, 2)), (1, slice(2, 4))):
         for position in range(2, LENGTH):
             seen = range(2, position + 1)
-            weight = np.exp([weights["distance"][head, position - event] for event in seen])
-            mixed[position, columns] = (weight / weight.sum()) @ value[2 : position + 1, columns]
-    out = (rms_norm(mixed, weights["norm_mixed/gain"]) * gate) @ weights["output/kernel"]
+            distance = weights["distance"][head]
+            weight = np.exp([distance[position - event] - distance.max() for event in seen])
+            total = weight @ value[2 : position + 1, columns]
+            # Weights need not sum up to one: each head's sum is scaled.
+            mixed[position, columns] = total / np.sqrt((total**2).mean() + 1e-6)
+    out = (mixed * weights["mixed_gain"] * gate) @ weights["output/kernel"]
     values = values + out
     inner = rms_norm(values, weights["norm_features/gain"]) @ weights["features_in/kernel"]
     values = values + (silu(inner[:, :3]) * inner[:, 3:]) @ weights["features_out/kernel"]
