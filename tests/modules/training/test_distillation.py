@@ -33,6 +33,10 @@ CNN = {"encoder": {"name": "cnn", "layers": 1, "kernel": 2}, "dim": 12}
 BOW = {"encoder": {"name": "bow"}, "dim": 8, "item_bias": True}
 
 
+class Killed(BaseException):
+    """The end of a process."""
+
+
 def run_settings(*teachers: dict[str, Any], weight: float = 0.5, **training: object) -> RunSettings:
     """A student of two epochs, of a cosine CNN that is never given more."""
     distillation = {"weight": weight, "temperature": 2.0, "teachers": teachers}
@@ -222,12 +226,12 @@ def test_a_run_killed_in_the_students_part_trains_no_teacher_again(
 
     def counted(updater: Updater, batch: Any, step: int) -> Any:
         if len(made) == 13:
-            raise KeyboardInterrupt
+            raise Killed
         made.append(updater.model.config.dim)
         return update(updater, batch, step)
 
     monkeypatch.setattr(Updater, "__call__", counted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         train(settings, tmp_path / "killed")
     assert made == [12] * 8 + [8] * 5
     made.clear()
