@@ -105,7 +105,6 @@ def _serve(side: Side, release: Path, dropout: float, connection: Connection) ->
 
     from modules.models.recommender import Recommender
     from modules.training.batches import BatchPlan
-    from modules.training.update import SHARDS
     from pipeline.config.model import ModelConfig, TransformerConfig
     from pipeline.config.training import TrainingConfig
 
@@ -121,7 +120,7 @@ def _serve(side: Side, release: Path, dropout: float, connection: Connection) ->
         history_length=LENGTH,
         movies=movies,
     )
-    plan = BatchPlan(windows, config, shards=SHARDS, seed=SEED)
+    plan = BatchPlan(windows, config, shards=config.distribution.shards, seed=SEED)
     batches, preparing = _prepared(plan)
     make = _plain if side == "plain" else _ours
     update = make(model, config, batches, dropout)
@@ -149,6 +148,7 @@ def _prepared(plan: BatchPlan) -> tuple[list[Batch], float]:
 
 
 def _ours(model: Any, config: Any, batches: list[Batch], dropout: float) -> Update:
+    from modules.training.distribution import build_distribution
     from modules.training.losses.base import build_loss
     from modules.training.optimizer import build_optimizer
     from modules.training.update import Updater
@@ -158,7 +158,8 @@ def _ours(model: Any, config: Any, batches: list[Batch], dropout: float) -> Upda
         config.loss, movie_counts=np.ones(model.movies + 1, np.int64), score_bound=model.score_bound
     )
     optimizer = build_optimizer(config.optimizer, total_steps=1)
-    updater = Updater(model, optimizer, loss, config, seed=SEED)
+    distribution = build_distribution(config.distribution)
+    updater = Updater(model, optimizer, loss, config, distribution, seed=SEED)
 
     def update(number: int) -> float:
         total, targets = updater(batches[number], number)

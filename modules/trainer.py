@@ -8,6 +8,7 @@ from typing import Any
 
 from modules.models import serving
 from modules.training.data import RunSettings, read_training_data
+from modules.training.distribution import build_distribution
 from modules.training.hyperparameters import save_values, values_of, with_values
 from modules.training.run import train_recommender
 from pipeline.config.delivery import ConversionConfig
@@ -28,12 +29,16 @@ def run_fn(fn_args: Any) -> None:
 
     Raises:
         DataError: The examples cannot be read, or do not fit the vocabulary.
-        ConfigError: Training diverged, or the catalogue has not what the model asks for.
+        ConfigError: Training diverged, devices cannot share it, or the catalogue has not what the
+            model asks for.
+        WorkerError: Another worker is lost.
     """
     custom: Mapping[str, Any] = fn_args.custom_config
     tuned = values_of(fn_args.hyperparameters)
     settings = with_values(run_settings(custom), tuned)
     conversion = ConversionConfig.model_validate_json(custom["conversion"])
+    # Before TensorFlow computes anything.
+    distribution = build_distribution(settings.training.distribution)
     data = read_training_data(
         settings,
         train_files=fn_args.train_files,
@@ -50,17 +55,25 @@ def run_fn(fn_args: Any) -> None:
         data,
         checkpoint_root=Path(custom["checkpoint_root"]),
         log_folder=Path(fn_args.model_run_dir),
+        distribution=distribution,
     )
-    serving.export(
-        trained.model,
-        fn_args.serving_model_dir,
-        top_k=conversion.top_k,
-        history_length=settings.history.length,
-    )
-    if tuned:
-        save_values(fn_args.serving_model_dir, tuned)
-    # Not before: a run that is killed in the export needs no second training.
-    trained.store.remove()
+
+    def deliver() -> float:
+        serving.export(
+            trained.model,
+            fn_args.serving_model_dir,
+            top_k=conversion.top_k,
+            history_length=settings.history.length,
+        )
+        if tuned:
+            save_values(fn_args.serving_model_dir, tuned)
+        # Not before: a run that is killed in the export needs no second training.
+        trained.store.remove()
+        return 0.0
+
+    # The others wait: a service may end a worker's machine with its process.
+    with distribution.watched(str(trained.store.folder)):
+        distribution.from_chief(deliver)
 
 
 def run_settings(custom: Mapping[str, Any]) -> RunSettings:

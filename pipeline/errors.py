@@ -13,6 +13,10 @@ class DataError(PocketRecError):
     """A data set that cannot be read, or that is not what it says it is."""
 
 
+class WorkerError(PocketRecError):
+    """A process of a distributed training that is lost."""
+
+
 class RegistryError(PocketRecError):
     """A model, version, alias or bundle that cannot be found or trusted."""
 

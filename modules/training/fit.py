@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,14 +15,15 @@ import numpy.typing as npt
 from modules.models.recommender import Recommender
 from modules.training.batches import BatchPlan
 from modules.training.checkpoint import CheckpointStore, Progress
+from modules.training.distribution import Distribution, build_distribution
 from modules.training.evaluation import HeldOutEvaluation
 from modules.training.input import Windows
 from modules.training.losses.base import Loss, build_loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
 from modules.training.optimizer import build_optimizer
-from modules.training.report import Reporter
+from modules.training.report import Reporter, peak_gib
 from modules.training.teacher import Teacher
-from modules.training.update import SHARDS, Updater
+from modules.training.update import Updater
 from pipeline.config.loss import FullSoftmaxConfig
 from pipeline.config.training import TrainingConfig
 from pipeline.errors import ConfigError
@@ -37,8 +39,9 @@ def fit(
     *,
     seed: int,
     store: CheckpointStore,
-    reporter: Reporter,
+    reporter: Reporter | None,
     teacher: Teacher | None = None,
+    distribution: Distribution | None = None,
 ) -> list[dict[str, float]]:
     """Trains a model and leaves it with the weights of the best evaluation.
 
@@ -52,22 +55,29 @@ def fit(
         config: Epochs, batches, optimizer.
         seed: Of order and dropout.
         store: Where checkpoints go.
-        reporter: Told each epoch.
+        reporter: Told each epoch; None where nobody is to be told.
         teacher: Of the training windows, where `config.distillation` has any.
+        distribution: As `build_distribution` makes it, which None leaves to this function; several
+            workers need it before all else.
 
     Returns:
         One row an epoch, as `Reporter` describes.
 
     Raises:
-        ConfigError: The loss stopped being a number.
+        ConfigError: The loss stopped being a number, or workers do not agree on where to start.
+        WorkerError: Another worker is lost.
         ValueError: There is a teacher that is not asked for, or the other way round.
     """
-    run = _Run(model, train, held_out, config, seed, store, teacher)
-    if run.restore():
+    distribution = distribution or build_distribution(config.distribution)
+    run = _Run(model, train, held_out, config, seed, store, teacher, distribution)
+    if run.restore() and reporter is not None:
         reporter.resumed(run.progress.history, run.progress.batch)
-    while run.goes_on():
-        run.finish_epoch()
-        reporter.epoch(run.progress.history)
+    with distribution.watched(str(store.folder)):
+        run.check_start()
+        while run.goes_on():
+            run.finish_epoch()
+            if reporter is not None:
+                reporter.epoch(run.progress.history)
     run.keep_best()
     return run.progress.history
 
@@ -84,16 +94,20 @@ class _Run:
         seed: int,
         store: CheckpointStore,
         teacher: Teacher | None,
+        distribution: Distribution,
     ) -> None:
         self.progress = Progress()
         self._config = config
+        self._distribution = distribution
         self._store = store
         contexts = None if teacher is None else teacher.contexts
-        self._plan = BatchPlan(train, config, shards=SHARDS, seed=seed, teacher=contexts)
+        self._plan = BatchPlan(
+            train, config, shards=distribution.shards, seed=seed, teacher=contexts
+        )
         updates = self._plan.batches_an_epoch * config.max_epochs
         optimizer = build_optimizer(config.optimizer, updates)
         loss = _loss(model, train, config, teacher)
-        self._updater = Updater(model, optimizer, loss, config, seed=seed)
+        self._updater = Updater(model, optimizer, loss, config, distribution, seed=seed)
         self._weights = model.trainable_variables
         self._variables = [*self._weights, *optimizer.variables, *self._updater.averages]
         self._best = _values(self._weights)
@@ -110,10 +124,27 @@ class _Run:
         self._best = arrays[len(self._variables) :]
         return True
 
+    def check_start(self) -> None:
+        """Makes sure that all workers start where the chief does.
+
+        Raises:
+            ConfigError: This one does not.
+        """
+        place = f"{self._store.folder.name}, update {self.progress.step}"
+        mine = zlib.crc32(place.encode())
+        if self._distribution.from_chief(lambda: mine) != mine:
+            raise ConfigError(
+                f"this worker starts at {place}, the chief elsewhere: all workers need the same "
+                f"settings, code and data, and have to see the checkpoints in {self._store.folder}"
+            )
+
     def goes_on(self) -> bool:
         """Whether another epoch, or the rest of one, is to be trained."""
         progress, limit = self.progress, self._config.max_minutes
-        in_time = limit is None or progress.total_seconds < 60 * limit
+        # Workers' clocks differ.
+        in_time = limit is None or bool(
+            self._distribution.from_chief(lambda: progress.total_seconds < 60 * limit)
+        )
         epochs_left = progress.epoch < self._config.max_epochs
         return epochs_left and progress.stale < self._config.patience and in_time
 
@@ -130,6 +161,7 @@ class _Run:
         last = progress.epoch + 1 == self._config.max_epochs
         if last or (progress.epoch + 1) % self._config.eval_every == 0:
             row |= self._evaluate_epoch()
+        row["peak_gib"] = peak_gib()
         row["seconds"] = progress.epoch_seconds + time.monotonic() - self._resumed_at
         self.progress = dataclasses.replace(
             progress,
@@ -167,9 +199,15 @@ class _Run:
 
     def _evaluate_epoch(self) -> Mapping[str, float]:
         trained, candidate = _values(self._weights), self._updater.averaged_weights()
-        _assign(self._weights, candidate)
-        metrics = self._evaluate()
-        _assign(self._weights, trained)
+        metrics: dict[str, float] = {}
+
+        def recall() -> float:
+            _assign(self._weights, candidate)
+            metrics.update(self._evaluate())
+            _assign(self._weights, trained)
+            return metrics["recall_at_10"]
+
+        metrics["recall_at_10"] = self._distribution.from_chief(recall)
         if metrics["recall_at_10"] > self.progress.best_recall:
             self.progress.best_recall = metrics["recall_at_10"]
             self.progress.stale = 0
@@ -179,6 +217,8 @@ class _Run:
         return metrics
 
     def _save(self) -> None:
+        if not self._distribution.is_chief:
+            return
         now = time.monotonic()
         spent = self.progress.epoch_seconds + now - self._resumed_at
         # Between epochs the clock belongs to nothing that a resumed run would go on with.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,8 +15,18 @@ from pipeline.text_file import write_text
 HISTORY_FILE = "history.json"
 
 
+def peak_gib() -> float:
+    """Returns the highest resident memory that this process has had, in GiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In KiB, but for macOS.
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
 class Reporter:
-    """Reports one row an epoch: `epoch`, `loss`, `learning_rate`, `seconds`, eval metrics."""
+    """Reports one row an epoch: `epoch`, `loss`, `learning_rate`, `seconds`, `peak_gib`, metrics.
+
+    `peak_gib` is the highest memory of the process so far; metrics are of the eval split.
+    """
 
     def __init__(self, folder: Path, max_epochs: int, *, whose: str = "") -> None:
         """Opens the logs.
@@ -48,8 +60,9 @@ class Reporter:
         print(self._line(history), flush=True)
 
     def close(self) -> None:
-        """Flushes and closes the logs."""
+        """Flushes and closes the logs, and tells the peak of memory."""
         self._writer.close()
+        print(f"{self._whose}peak memory of this process: {peak_gib():.2f} GiB", flush=True)
 
     def _write(self, history: Sequence[Mapping[str, float]]) -> None:
         write_text(self._folder / HISTORY_FILE, json.dumps(list(history), indent=1))

@@ -13,6 +13,7 @@ import keras
 from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
 from modules.training.data import RunSettings, TrainingData
+from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
 from modules.training.report import Reporter
 from modules.training.teacher import Teacher, ensemble, teacher_contexts
@@ -35,7 +36,12 @@ class TrainedRun:
 
 
 def train_recommender(
-    settings: RunSettings, data: TrainingData, *, checkpoint_root: Path, log_folder: Path
+    settings: RunSettings,
+    data: TrainingData,
+    *,
+    checkpoint_root: Path,
+    log_folder: Path,
+    distribution: Distribution | None = None,
 ) -> TrainedRun:
     """Trains a recommender, its teachers first; goes on where the same run was killed before.
 
@@ -45,17 +51,25 @@ def train_recommender(
         checkpoint_root: Folder of all runs' checkpoints.
         log_folder: Where TensorBoard's files and `history.json` go; those of teachers into folders
             `teacher_1` ... below.
+        distribution: As `build_distribution` makes it, which None leaves to this function; several
+            workers need it before all else.
 
     Raises:
-        ConfigError: Training diverged.
+        ConfigError: Training diverged, or devices cannot share it.
+        WorkerError: Another worker is lost.
     """
+    distribution = distribution or build_distribution(settings.training.distribution)
     store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data))
-    teacher = _train_teachers(settings, data, store, log_folder)
-    return _train(settings, data, store, log_folder, teacher=teacher)
+    teacher = _train_teachers(settings, data, store, log_folder, distribution)
+    return _train(settings, data, store, log_folder, distribution, teacher=teacher)
 
 
 def _train_teachers(
-    settings: RunSettings, data: TrainingData, store: CheckpointStore, log_folder: Path
+    settings: RunSettings,
+    data: TrainingData,
+    store: CheckpointStore,
+    log_folder: Path,
+    distribution: Distribution,
 ) -> Teacher | None:
     """Trains the teachers in turn and keeps what the student learns from.
 
@@ -70,15 +84,17 @@ def _train_teachers(
             dataclasses.replace(data, item_features=data.teachers_item_features[number - 1]),
             CheckpointStore(store.folder, name),
             log_folder / name,
+            distribution,
             whose=whose,
         )
         taught.append(teacher_contexts(trained.model, data.train, xla=settings.training.xla))
         count, width = taught[-1].contexts.shape
-        print(
-            f"{whose}its vectors of {count:,} targets are "
-            f"{taught[-1].contexts.nbytes / 1e6:.0f} MB, {width} numbers each",
-            flush=True,
-        )
+        if distribution.is_chief:
+            print(
+                f"{whose}its vectors of {count:,} targets are "
+                f"{taught[-1].contexts.nbytes / 1e6:.0f} MB, {width} numbers each",
+                flush=True,
+            )
     return ensemble(taught) if taught else None
 
 
@@ -96,6 +112,7 @@ def _train(
     data: TrainingData,
     store: CheckpointStore,
     log_folder: Path,
+    distribution: Distribution,
     *,
     whose: str = "",
     teacher: Teacher | None = None,
@@ -109,12 +126,14 @@ def _train(
         movies=data.movies,
         item_features=data.item_features,
     )
-    reporter = Reporter(log_folder, settings.training.max_epochs, whose=whose)
-    print(
-        f"{whose}training {settings.model.encoder.name} on {len(data.train):,} windows of "
-        f"{length}, {data.movies:,} movies, {model.count_params():,} parameters",
-        flush=True,
-    )
+    reporter = None
+    if distribution.is_chief:
+        reporter = Reporter(log_folder, settings.training.max_epochs, whose=whose)
+        print(
+            f"{whose}training {settings.model.encoder.name} on {len(data.train):,} windows of "
+            f"{length}, {data.movies:,} movies, {model.count_params():,} parameters",
+            flush=True,
+        )
     history = fit(
         model,
         data.train,
@@ -124,8 +143,10 @@ def _train(
         store=store,
         reporter=reporter,
         teacher=teacher,
+        distribution=distribution,
     )
-    reporter.close()
+    if reporter is not None:
+        reporter.close()
     return TrainedRun(model, history, store)
 
 

@@ -1,4 +1,8 @@
-"""One update of the weights, and the moving average of them."""
+"""One update of the weights, and the moving average of them.
+
+Gradients are a pure function of the weights and a part of a batch: whichever device computes them
+needs no variable of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,10 @@ import tensorflow as tf
 from modules.models.history import Context
 from modules.models.recommender import Recommender
 from modules.training.batches import Batch
+from modules.training.distribution import Distribution
 from modules.training.losses.base import Loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
 from pipeline.config.training import TrainingConfig
-
-# Parts of a batch that are computed side by side. Part of what a seed means, hence not the number
-# of processors: the same seed gives the same weights on any number of them.
-SHARDS = 2
 
 
 class Updater:
@@ -35,6 +36,7 @@ class Updater:
         optimizer: keras.optimizers.Optimizer,
         loss: Loss | DistilledSoftmax,
         config: TrainingConfig,
+        distribution: Distribution,
         *,
         seed: int,
     ) -> None:
@@ -42,6 +44,7 @@ class Updater:
         self.optimizer = optimizer
         self._loss = loss
         self._config = config
+        self._distribution = distribution
         self._seed = seed % 2**31
         self._weights = model.trainable_variables
         optimizer.build(self._weights)
@@ -55,20 +58,23 @@ class Updater:
         """Makes one update.
 
         Args:
-            batch: What to learn from, `SHARDS` parts of it.
+            batch: What to learn from, as many parts of it as the distribution says.
             step: The update's number in the whole run, from 0; seeds dropout.
 
         Returns:
             The weighted sum of the loss over the batch's targets, and the sum of the weights.
         """
         total = float(batch.weights.sum())
+        deal = self._distribution.deal
+        stars = batch.stars if self.model.config.rating_head else None
         loss = self._update(
-            batch.context,
-            batch.positions,
-            batch.targets,
-            batch.weights,
-            batch.stars if self.model.config.rating_head else None,
-            batch.teacher,
+            batch.context.map(deal),
+            deal(batch.positions),
+            deal(batch.targets),
+            deal(batch.weights),
+            None if stars is None else deal(stars),
+            None if batch.teacher is None else deal(batch.teacher),
+            deal(np.arange(self._distribution.shards, dtype=np.int32)),
             np.float32(max(total, 1.0)),
             np.int32(step),
         )
@@ -86,23 +92,16 @@ class Updater:
         weights: tf.Tensor,
         stars: tf.Tensor | None,
         teacher: tf.Tensor | None,
+        numbers: tf.Tensor,
         total: tf.Tensor,
         step: tf.Tensor,
     ) -> tf.Tensor:
-        loss, gradients = tf.constant(0.0), [tf.zeros(weight.shape) for weight in self._weights]
-        # The parts share no state, so that the runtime computes them at the same time.
-        for shard in range(SHARDS):
-            part_loss, part_gradients = self._shard(
-                context.map(operator.itemgetter(shard)),
-                positions[shard],
-                targets[shard],
-                weights[shard],
-                None if stars is None else stars[shard],
-                None if teacher is None else teacher[shard],
-                step * SHARDS + shard,
-            )
-            loss += part_loss
-            gradients = [sum_ + more for sum_, more in zip(gradients, part_gradients, strict=True)]
+        model = [tf.convert_to_tensor(weight) for weight in self._weights]
+        draws = step * self._distribution.shards
+        loss, *gradients = self._distribution.total(
+            self._parts_gradients,
+            (model, draws, context, positions, targets, weights, stars, teacher, numbers),
+        )
         self.optimizer.apply([gradient / total for gradient in gradients], self._weights)
         if self.averages:
             done = tf.cast(step, tf.float32)
@@ -112,8 +111,38 @@ class Updater:
                 average.assign_add((1 - decay) * (weight - average))
         return loss
 
+    def _parts_gradients(
+        self,
+        model: list[tf.Tensor],
+        draws: tf.Tensor,
+        context: Context,
+        positions: tf.Tensor,
+        targets: tf.Tensor,
+        weights: tf.Tensor,
+        stars: tf.Tensor | None,
+        teacher: tf.Tensor | None,
+        numbers: tf.Tensor,
+    ) -> list[tf.Tensor]:
+        """Sums loss and gradients of some parts: float32 [], and as the weights are shaped."""
+        sums = [tf.constant(0.0), *(tf.zeros(weight.shape) for weight in self._weights)]
+        # The parts share no state, so that the runtime computes them at the same time.
+        for part in range(numbers.shape[0]):
+            more = self._shard(
+                model,
+                context.map(operator.itemgetter(part)),
+                positions[part],
+                targets[part],
+                weights[part],
+                None if stars is None else stars[part],
+                None if teacher is None else teacher[part],
+                draws + numbers[part],
+            )
+            sums = [sum_ + value for sum_, value in zip(sums, more, strict=True)]
+        return sums
+
     def _shard_gradients(
         self,
+        model: list[tf.Tensor],
         context: Context,
         positions: tf.Tensor,
         targets: tf.Tensor,
@@ -121,9 +150,12 @@ class Updater:
         stars: tf.Tensor | None,
         teacher: tf.Tensor | None,
         draw: tf.Tensor,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    ) -> list[tf.Tensor]:
         seed = tf.stack([tf.constant(self._seed), draw * 1000])
-        with tf.GradientTape() as tape:
+        # The model computes with these tensors in the place of its variables.
+        given = keras.StatelessScope(state_mapping=list(zip(self._weights, model, strict=True)))
+        with tf.GradientTape() as tape, given:
+            tape.watch(model)
             vectors = self.model(context, training=True, seed=seed)
             picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), positions)
             table, bias = self.model.scoring_table(), self.model.scoring_bias()
@@ -135,6 +167,5 @@ class Updater:
                 loss = self._loss(picked, table, bias, targets, weights, draw)
             if stars is not None:
                 loss += self.model.rating_loss(picked, targets[:, 0], stars)
-        variables = [weight.value for weight in self._weights]
-        gradients = tape.gradient(loss, variables)
-        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = tape.gradient(loss, model)
+        return [loss, *(tf.convert_to_tensor(gradient) for gradient in gradients)]

@@ -24,6 +24,26 @@ class OptimizerConfig(Section):
     warmup_steps: int = Field(100, ge=0, description="updates of linear warm-up")
 
 
+class DistributionConfig(Section):
+    """Which devices share the work of an update."""
+
+    strategy: Literal["none", "mirrored", "multi_worker"] = Field(
+        "none",
+        description=(
+            "none: one device; mirrored: all GPUs of this machine, or its logical CPUs; "
+            "multi_worker: the processes that TF_CONFIG names"
+        ),
+    )
+    shards: int = Field(
+        2,
+        ge=1,
+        description=(
+            "equal parts of a batch, which devices share and threads compute side by side; "
+            "another number gives other weights from the same seed"
+        ),
+    )
+
+
 class TrainingConfig(Section):
     """Epochs, batches, early stopping."""
 
@@ -72,6 +92,7 @@ class TrainingConfig(Section):
     xla: bool = Field(
         True, description="compile updates; off: starts sooner, but slower updates (tests)"
     )
+    distribution: DistributionConfig = DistributionConfig()
     checkpoint_every: int = Field(
         200, ge=1, description="updates between checkpoints; a kill loses no more than these"
     )

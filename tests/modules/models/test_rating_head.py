@@ -11,6 +11,7 @@ from modules.models import serving
 from modules.models.history import Context
 from modules.models.recommender import Recommender
 from modules.training.batches import Batch
+from modules.training.distribution import OneDevice
 from modules.training.losses.full_softmax import FullSoftmax
 from modules.training.optimizer import build_optimizer
 from modules.training.update import Updater
@@ -51,9 +52,8 @@ def test_an_update_weighs_stars_only_with_a_head() -> None:
     def update(head: bool, stars: float) -> tuple[float, float]:
         model = make_model(head=head)
         config = training_config(ema_decay=None)
-        updater = Updater(
-            model, build_optimizer(config.optimizer, 10), FullSoftmax(16), config, seed=1
-        )
+        optimizer = build_optimizer(config.optimizer, 10)
+        updater = Updater(model, optimizer, FullSoftmax(16), config, OneDevice(2), seed=1)
         ids = np.array([[[1, 2, 3]], [[4, 5, 6]]], np.int32)
         batch = Batch(
             Context(ids),

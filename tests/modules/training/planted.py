@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
+from modules.training.distribution import Distribution
 from modules.training.fit import fit
 from modules.training.input import Windows
 from modules.training.report import Reporter
@@ -29,6 +30,16 @@ def planted_windows(count: int, *, held_out: bool = False) -> Windows:
         return Windows(context, target, np.zeros(0, np.int32), np.zeros(count + 1, np.int64))
     target[:, :-1] = 0
     return Windows(context, target, context.reshape(-1), np.arange(count + 1) * HISTORY)
+
+
+def windows_of_all_lengths(count: int) -> Windows:
+    """As `planted_windows`, but a third of them have two events, and a third four."""
+    windows = planted_windows(count)
+    for row in range(count):
+        missing = (0, HISTORY - 2, HISTORY - 4)[row % 3]
+        windows.context[row, :missing] = 0
+        windows.target[row, :missing] = 0
+    return windows
 
 
 def training_config(**settings: object) -> TrainingConfig:
@@ -52,20 +63,27 @@ def train(
     encoder: EncoderConfig | None = None,
     store: CheckpointStore | None = None,
     seed: int = 1,
+    windows: Windows | None = None,
+    distribution: Distribution | None = None,
 ) -> tuple[list[npt.NDArray[np.float32]], list[dict[str, float]]]:
     """Trains a new model; returns its weights and the history."""
     keras.utils.set_random_seed(seed)
     model_config = ModelConfig(encoder=encoder or CnnConfig(layers=1, kernel=2), dim=8)
     model = Recommender(model_config, history_length=HISTORY, movies=MOVIES)
+    is_chief = distribution is None or distribution.is_chief
+    reporter = Reporter(folder / "logs", config.max_epochs) if is_chief else None
     history = fit(
         model,
-        planted_windows(75),
+        windows or planted_windows(75),
         planted_windows(30, held_out=True),
         config,
         seed=seed,
         store=store or CheckpointStore(folder / "checkpoints", "run"),
-        reporter=Reporter(folder / "logs", config.max_epochs),
+        reporter=reporter,
+        distribution=distribution,
     )
+    if reporter is not None:
+        reporter.close()
     return [weight.numpy() for weight in model.trainable_variables], history
 
 

@@ -1,0 +1,91 @@
+r"""One worker of a training by several processes or machines, without TFX.
+
+    TF_CONFIG=... python -m modules.training.worker CONFIG --examples DIR --transform-graph DIR \
+        --output DIR --set training.distribution.strategy=multi_worker
+
+Every worker is started so, with its own `TF_CONFIG`, on the examples and the graph that the
+pipeline's Transform made. `docs/training.md` says more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from modules.features import SPLIT_EVAL, SPLIT_TRAIN
+from modules.source_hash import source_hash
+from modules.trainer import run_fn
+from pipeline.config.root import Config, load_config
+from pipeline.errors import PocketRecError
+
+MODEL, LOGS, CHECKPOINTS = "model", "logs", "checkpoints"
+
+
+def trainer_arguments(
+    config: Config, *, examples: Path, transform_graph: Path, catalogue: Path | None, output: Path
+) -> SimpleNamespace:
+    """Returns what TFX would hand to `modules.trainer.run_fn`.
+
+    Args:
+        config: All settings.
+        examples: Folder of the transformed examples, one folder a split in it.
+        transform_graph: Folder of Transform's graph.
+        catalogue: Folder of ingestion's split `catalogue`, or None.
+        output: Gets the model, logs and checkpoints; a folder that all workers see.
+    """
+    custom: dict[str, Any] = {
+        "model": config.model.model_dump_json(),
+        "training": config.training.model_dump_json(),
+        "history": config.history.model_dump_json(),
+        "conversion": config.conversion.model_dump_json(),
+        "seed": config.seed,
+        "checkpoint_root": str(output / CHECKPOINTS),
+        "source_hash": source_hash("modules.catalogue", "modules.models", "modules.training"),
+    }
+    if catalogue is not None:
+        custom["catalogue"] = str(catalogue)
+    return SimpleNamespace(
+        train_files=[str(examples / f"Split-{SPLIT_TRAIN}/*")],
+        eval_files=[str(examples / f"Split-{SPLIT_EVAL}/*")],
+        transform_graph_path=str(transform_graph),
+        serving_model_dir=str(output / MODEL),
+        model_run_dir=str(output / LOGS),
+        hyperparameters=None,
+        custom_config=custom,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains as one of the workers; the chief writes the model, logs and checkpoints."""
+    parser = argparse.ArgumentParser(
+        prog="python -m modules.training.worker", description="Train as one of several workers."
+    )
+    parser.add_argument("config", type=Path, help="settings, a YAML file")
+    parser.add_argument("--examples", type=Path, required=True, help="transformed examples")
+    parser.add_argument("--transform-graph", type=Path, required=True, help="Transform's graph")
+    parser.add_argument("--catalogue", type=Path, help="split `catalogue` of ingestion")
+    parser.add_argument("--output", type=Path, required=True, help="a folder that all workers see")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE")
+    given = parser.parse_args(arguments)
+    try:
+        run_fn(
+            trainer_arguments(
+                load_config(given.config, given.set),
+                examples=given.examples,
+                transform_graph=given.transform_graph,
+                catalogue=given.catalogue,
+                output=given.output,
+            )
+        )
+    except PocketRecError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
