@@ -13,7 +13,7 @@ class FullSoftmaxConfig(Section):
     """Cross-entropy of the softmax over the whole catalogue."""
 
     name: Literal["full_softmax"] = "full_softmax"
-    chunk: int = Field(512, ge=16, description="positions whose logits exist at one time")
+    chunk: int = Field(256, ge=16, description="positions whose logits exist at one time")
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="part of a target's weight spread evenly over all movies"
     )

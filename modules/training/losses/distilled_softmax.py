@@ -7,6 +7,7 @@ import tensorflow as tf
 from modules.training.losses.chunked import (
     ChunkPart,
     Exponentials,
+    are_safe,
     chunked_sum,
     exponentials,
     in_chunks,
@@ -122,6 +123,7 @@ def distilled_cross_entropy_sum(
         temperature: Above 0.
         chunk: Positions at a time.
         bounded: See `chunked.exponentials`; of the student's scores, over the temperature too.
+            False leaves it to the vectors of this update.
         teacher_bounded: Likewise, of the teacher's scores over the temperature.
 
     Returns:
@@ -130,15 +132,16 @@ def distilled_cross_entropy_sum(
     weight_blocks = in_chunks(weights, chunk)
     teacher_blocks = in_chunks(teacher_context, chunk)
     teacher_movies = teacher_table[1:] / temperature
+    safe = bounded or are_safe(context, table, bias, scale=1 / min(1.0, temperature))
 
     def softened(scores: tf.Tensor, hard: Exponentials) -> tuple[tf.Tensor, Exponentials]:
         if temperature == 1:
             return scores, hard
-        return scores / temperature, exponentials(scores / temperature, bounded=bounded)
+        return scores / temperature, exponentials(scores / temperature, bounded=safe)
 
     def part(index: tf.Tensor, scores: tf.Tensor) -> ChunkPart:
         counts = tf.reduce_sum(weight_blocks[index], axis=1, keepdims=True)
-        hard = exponentials(scores, bounded=bounded)
+        hard = exponentials(scores, bounded=safe)
         soft_scores, soft = softened(scores, hard)
         wanted_scores = tf.matmul(teacher_blocks[index], teacher_movies, transpose_b=True)
         wanted = exponentials(wanted_scores, bounded=teacher_bounded)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from modules.training.losses.chunked import ChunkPart, chunked_sum, exponentials, in_chunks
+from modules.training.losses.chunked import (
+    ChunkPart,
+    are_safe,
+    chunked_sum,
+    exponentials,
+    in_chunks,
+)
 
 
 class FullSoftmax:
@@ -63,16 +69,17 @@ def softmax_cross_entropy_sum(
         targets: int32 [positions, targets], 0 = none; positions without one come last.
         weights: float32 [positions, targets], 0 where there is no target.
         chunk: Positions at a time.
-        bounded: See `chunked.exponentials`.
+        bounded: See `chunked.exponentials`; False leaves it to the vectors of this update.
 
     Returns:
         float32 [], natural logarithm. Gradients flow to `context`, `table` and `bias`.
     """
     weight_blocks = in_chunks(weights, chunk)
+    safe = bounded or are_safe(context, table, bias)
 
     def part(index: tf.Tensor, scores: tf.Tensor) -> ChunkPart:
         weight = tf.reduce_sum(weight_blocks[index], axis=1, keepdims=True)
-        values, total, log_total = exponentials(scores, bounded=bounded)
+        values, total, log_total = exponentials(scores, bounded=safe)
         return ChunkPart(tf.reduce_sum(weight * log_total), values, weight / total)
 
     return chunked_sum(context, table, bias, targets, weights, chunk=chunk, part=part)

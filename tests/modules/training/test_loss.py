@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from modules.training.losses import full_softmax
 from modules.training.losses.base import build_loss
+from modules.training.losses.chunked import are_safe
 from modules.training.losses.full_softmax import FullSoftmax
 from pipeline.config.loss import FullSoftmaxConfig
 
@@ -123,6 +124,41 @@ def test_without_a_bias_and_without_the_highest_logit_nothing_changes(
         np.testing.assert_allclose(
             tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=1e-5, atol=1e-5
         )
+
+
+@pytest.mark.parametrize(
+    ("bias", "scale", "safe"),
+    # The longest vectors are 5 and 10 long: no score exceeds 50.
+    [(0.0, 1.0, False), (0.0, 0.79, True), (0.0, 0.81, False), (-1.0, 0.79, False)],
+)
+def test_lengths_of_vectors_tell_how_high_scores_can_be(
+    bias: float, scale: float, safe: bool
+) -> None:
+    context = tf.constant([[3.0, -4.0], [0.0, 1.0]])
+    table = tf.constant([[0.0, 0.0], [1.0, 2.0], [6.0, 8.0]])
+    biases = tf.constant([0.0, bias, 0.0])
+    assert bool(are_safe(context, table, biases, scale=scale)) == safe
+    if not bias:
+        assert bool(are_safe(context, table, None, scale=scale)) == safe
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("length", [1.0, 300.0])
+def test_scores_of_no_known_bound_are_exact_however_high(length: float, xla: bool) -> None:
+    context = tf.constant([[length, 0.0], [0.0, -length]])
+    table = tf.constant([[0.0, 0.0], [1.0, 1.0], [0.5, -1.0], [-1.0, 0.0]])
+    targets = tf.constant([[2], [1]])
+
+    @tf.function(jit_compile=xla)
+    def loss() -> tf.Tensor:
+        weights = tf.ones([2, 1])
+        return full_softmax.softmax_cross_entropy_sum(
+            context, table, None, targets, weights, chunk=2
+        )
+
+    scores = length * np.array([[1.0, 0.5, -1.0], [-1.0, 1.0, 0.0]])
+    sums = np.logaddexp.reduce(scores, axis=1)
+    np.testing.assert_allclose(loss(), sums.sum() - scores[0, 1] - scores[1, 0], rtol=1e-6)
 
 
 def test_the_highest_logit_is_left_out_only_where_exponentials_are_safe() -> None:
