@@ -167,5 +167,7 @@ class Updater:
                 loss = self._loss(picked, table, bias, targets, weights, draw)
             if stars is not None:
                 loss += self.model.rating_loss(picked, targets[:, 0], stars)
-        gradients = tape.gradient(loss, model)
+        # Some weights change no score, as the bias of the keys of a single head.
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tape.gradient(loss, model, unconnected_gradients=zero)
         return [loss, *(tf.convert_to_tensor(gradient) for gradient in gradients)]
