@@ -56,15 +56,15 @@ def training_speed(result: dict[str, Any]) -> str:
     ]
     return (
         "`.venv/bin/python -m benchmarks.training_speed`: processor seconds of one thread for an "
-        f"epoch of the same updates, from {result['turns']} timed updates of each length in turns; "
+        "epoch of the same updates, made in turns; "
         f"two blocks, dim 64, N = 200, full softmax over {result['movies']:,} movies, "
         f"{result['windows']:,} windows, {result['targets']:,} targets, batches of 128. The yard"
         "stick is `benchmarks/plain_sasrec.py`. Without dropout the losses of the two differ by "
         f"{result['largest_loss_difference']:.0e} of their size at most.\n\n"
         + tabulate(sides, ["", "epoch, seconds", "peak memory, GiB"], tablefmt="github")
-        + f"\n\nRatio: **{result['ratio']}**. An update in milliseconds, by the length that ours "
-        f"cuts windows to; putting batches together takes ours {result['preparing_seconds']} s an "
-        "epoch more.\n\n" + records(result["rows"])
+        + f"\n\nRatio: **{result['ratio']}**. Mean milliseconds of an update by the length that "
+        "ours cuts windows to; putting batches together takes ours "
+        f"{result['preparing_seconds']} s an epoch more.\n\n" + records(result["rows"])
     )
 
 

@@ -70,7 +70,6 @@ def test_the_rendered_section_names_ratio_and_sides() -> None:
         "ratio": 4.0,
         "plain_peak_gib": 1.4,
         "ours_peak_gib": 1.2,
-        "turns": 4,
         "largest_loss_difference": 1.1e-7,
     }
     text = rendered(result)
