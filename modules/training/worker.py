@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="a folder that all workers see")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE")
     given = parser.parse_args(arguments)
+    given.output.mkdir(parents=True, exist_ok=True)
     try:
         run_fn(
             trainer_arguments(
