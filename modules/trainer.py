@@ -68,7 +68,7 @@ def run_fn(fn_args: Any) -> None:
         if tuned:
             save_values(fn_args.serving_model_dir, tuned)
         # Not before: a run that is killed in the export needs no second training.
-        trained.store.remove()
+        trained.remove_checkpoints()
         return 0.0
 
     # The others wait: a service may end a worker's machine with its process.

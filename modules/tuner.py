@@ -101,7 +101,7 @@ class RecommenderTuner(keras_tuner.engine.base_tuner.BaseTuner):
         trained = train_recommender(
             settings, data, checkpoint_root=folder / "checkpoints", log_folder=folder / "logs"
         )
-        trained.store.remove()
+        trained.remove_checkpoints()
         recalls = [row[OBJECTIVE] for row in trained.history if OBJECTIVE in row]
         return {f"val_{OBJECTIVE}": max(recalls)}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pipeline.errors import DataError
 
 _FILE = "state.npz"
 _PROGRESS = "progress"
+_LOCK = "lock"
 
 
 @dataclasses.dataclass
@@ -60,6 +63,14 @@ class CheckpointStore:
             fingerprint: Changes with everything that changes the trained weights.
         """
         self.folder = root / fingerprint
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Waits until no other process of this machine trains the same run, and keeps it so."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / _LOCK).open("a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def save(self, progress: Progress, arrays: Sequence[npt.NDArray[Any]]) -> None:
         """Replaces the checkpoint; after a crash at any point, the old or the new one is there."""

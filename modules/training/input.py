@@ -17,6 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from modules import features
+from modules.training.columns import Columns
 from modules.user_attributes import ID_FEATURES
 from pipeline.errors import DataError
 
@@ -62,6 +63,16 @@ class Windows:
             self.seen[:end],
             self.seen_splits[: count + 1],
             *(None if part is None else part[:count] for part in self._extras()),
+        )
+
+    def only(self, needed: Columns) -> Windows:
+        """The same windows without the columns that are not needed."""
+        return dataclasses.replace(
+            self,
+            rating=self.rating if needed.rating else None,
+            target_rating=self.target_rating if needed.rating else None,
+            time=self.time if needed.time else None,
+            user=self.user if needed.user else None,
         )
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:

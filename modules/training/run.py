@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -12,12 +13,12 @@ import keras
 
 from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
+from modules.training.columns import needed_columns
 from modules.training.data import RunSettings, TrainingData
 from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
 from modules.training.report import Reporter
 from modules.training.teacher import Teacher, ensemble, teacher_contexts
-from pipeline.config.distillation import TeacherConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +28,24 @@ class TrainedRun:
     Attributes:
         model: With the weights of the best evaluation.
         history: One row an epoch, as `Reporter` describes.
-        store: The run's checkpoint, its teachers' within: remove it once the model is safe.
+        store: The run's checkpoint.
+        teachers: The runs of its teachers.
     """
 
     model: Recommender
     history: Sequence[dict[str, float]]
     store: CheckpointStore
+    teachers: Sequence[TrainedRun] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Time of its epochs, without its teachers'."""
+        return sum(row["seconds"] for row in self.history)
+
+    def remove_checkpoints(self) -> None:
+        """Deletes the run's checkpoint and its teachers': once the model is safe."""
+        for run in (*self.teachers, self):
+            run.store.remove()
 
 
 def train_recommender(
@@ -59,35 +72,21 @@ def train_recommender(
         WorkerError: Another worker is lost.
     """
     distribution = distribution or build_distribution(settings.training.distribution)
-    store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data))
-    teacher = _train_teachers(settings, data, store, log_folder, distribution)
-    return _train(settings, data, store, log_folder, distribution, teacher=teacher)
-
-
-def _train_teachers(
-    settings: RunSettings,
-    data: TrainingData,
-    store: CheckpointStore,
-    log_folder: Path,
-    distribution: Distribution,
-) -> Teacher | None:
-    """Trains the teachers in turn and keeps what the student learns from.
-
-    A teacher that a killed run had trained is in its checkpoint, which has nothing left to train.
-    """
-    teachers = settings.training.teachers
-    taught = []
-    for number, teacher in enumerate(teachers, 1):
-        name, whose = f"teacher_{number}", f"teacher {number}/{len(teachers)}: "
-        trained = _train(
-            _of_teacher(settings, teacher),
-            dataclasses.replace(data, item_features=data.teachers_item_features[number - 1]),
-            CheckpointStore(store.folder, name),
-            log_folder / name,
+    runs, taught = [], []
+    teachers = len(settings.training.teachers)
+    for number in range(1, teachers + 1):
+        whose = f"teacher {number}/{teachers}: "
+        its_settings, its_data = of_teacher(settings, data, number - 1)
+        run = _train(
+            its_settings,
+            its_data,
+            CheckpointStore(checkpoint_root, run_fingerprint(its_settings, its_data)),
+            log_folder / f"teacher_{number}",
             distribution,
             whose=whose,
         )
-        taught.append(teacher_contexts(trained.model, data.train, xla=settings.training.xla))
+        runs.append(run)
+        taught.append(teacher_contexts(run.model, its_data.train, xla=settings.training.xla))
         count, width = taught[-1].contexts.shape
         if distribution.is_chief:
             print(
@@ -95,15 +94,42 @@ def _train_teachers(
                 f"{taught[-1].contexts.nbytes / 1e6:.0f} MB, {width} numbers each",
                 flush=True,
             )
-    return ensemble(taught) if taught else None
-
-
-def _of_teacher(settings: RunSettings, teacher: TeacherConfig) -> RunSettings:
-    return dataclasses.replace(
+    run = _train(
         settings,
-        model=teacher.model,
-        training=settings.training.of_teacher(teacher),
-        seed=settings.seed + teacher.seed_offset,
+        data,
+        CheckpointStore(checkpoint_root, run_fingerprint(settings, data)),
+        log_folder,
+        distribution,
+        teacher=ensemble(taught) if taught else None,
+    )
+    return dataclasses.replace(run, teachers=runs)
+
+
+def of_teacher(
+    settings: RunSettings, data: TrainingData, place: int
+) -> tuple[RunSettings, TrainingData]:
+    """Returns the run that trains a teacher: what it would be as a run of its own.
+
+    So its checkpoint serves every student of the same teacher, and where it is the student's own
+    model with another seed, that model's run too.
+
+    Args:
+        settings: The student's.
+        data: The student's.
+        place: Of the teacher, from 0.
+    """
+    teacher = settings.training.teachers[place]
+    training = settings.training.of_teacher(teacher)
+    seed = settings.seed + place + 1 if teacher.seed is None else teacher.seed
+    columns = needed_columns(teacher.model, training)
+    return (
+        dataclasses.replace(settings, model=teacher.model, training=training, seed=seed),
+        TrainingData(
+            data.train.only(columns),
+            data.held_out.only(columns),
+            data.movies,
+            data.teachers_item_features[place],
+        ),
     )
 
 
@@ -134,17 +160,19 @@ def _train(
             f"{length}, {data.movies:,} movies, {model.count_params():,} parameters",
             flush=True,
         )
-    history = fit(
-        model,
-        data.train,
-        data.held_out,
-        settings.training,
-        seed=settings.seed,
-        store=store,
-        reporter=reporter,
-        teacher=teacher,
-        distribution=distribution,
-    )
+    # Of several workers, the chief alone: the others cannot go on without it.
+    with store.held() if distribution.is_chief else contextlib.nullcontext():
+        history = fit(
+            model,
+            data.train,
+            data.held_out,
+            settings.training,
+            seed=settings.seed,
+            store=store,
+            reporter=reporter,
+            teacher=teacher,
+            distribution=distribution,
+        )
     if reporter is not None:
         reporter.close()
     return TrainedRun(model, history, store)

@@ -21,7 +21,9 @@ class TeacherConfig(Section):
     training: dict[str, Any] = Field(
         {}, description="what differs from the student's section `training`, its loss included"
     )
-    seed_offset: int = Field(1, ge=0, description="added to the run's seed")
+    seed: int | None = Field(
+        None, ge=0, description="null: the run's plus 1 for the first teacher, 2 for the second ..."
+    )
 
     @field_validator("training")
     @classmethod
@@ -49,10 +51,10 @@ class DistillationConfig(Section):
     @classmethod
     def _different(cls, teachers: tuple[TeacherConfig, ...]) -> tuple[TeacherConfig, ...]:
         for place, teacher in enumerate(teachers):
-            if teacher in teachers[:place]:
+            if teacher.seed is not None and teacher in teachers[:place]:
                 raise ValueError(
                     f"teacher {place + 1} would be the same model as teacher "
-                    f"{1 + teachers.index(teacher)}: give it another seed_offset"
+                    f"{1 + teachers.index(teacher)}: give it another seed"
                 )
         return teachers
 

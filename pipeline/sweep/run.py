@@ -157,7 +157,13 @@ class Sweep:
             self._check_stopped(run_id)
             self.tracker.end(run_id, folder, None)
             raise _Failed({"error": str(error)}) from None
-        spec = Spec(seeded, examples, self._study.report_test, self._study.latency_invocations)
+        spec = Spec(
+            seeded,
+            examples,
+            self._study.report_test,
+            self._study.latency_invocations,
+            str(self._places.checkpoints),
+        )
         write_text(folder / SPEC, spec.to_json())
         limit = self._study.minutes_per_training
         ended = self._children.run(

@@ -21,12 +21,14 @@ class Spec:
         examples: The windows.
         report_test: Whether to judge on test too.
         latency_invocations: Recommendations that are timed.
+        checkpoints: Folder of all the study's checkpoints.
     """
 
     config: Config
     examples: Examples
     report_test: bool
     latency_invocations: int
+    checkpoints: str
 
     def to_json(self) -> str:
         """Returns what `from_json` reads."""
@@ -35,6 +37,7 @@ class Spec:
             "examples": dataclasses.asdict(self.examples),
             "report_test": self.report_test,
             "latency_invocations": self.latency_invocations,
+            "checkpoints": self.checkpoints,
         }
         return json.dumps(fields, indent=1)
 
@@ -47,4 +50,5 @@ class Spec:
             Examples(**fields["examples"]),
             fields["report_test"],
             fields["latency_invocations"],
+            fields["checkpoints"],
         )

@@ -45,12 +45,13 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
 
     Args:
         spec: What to train.
-        folder: Gets logs and the `.tflite` file; a killed training goes on from its checkpoint.
+        folder: Gets logs and the `.tflite` file. A killed training goes on from its checkpoint,
+            and one that is over is not trained again, be it as another student's teacher.
 
     Returns:
         `eval` and, where asked for, `test`: metrics of the full catalogue by name; `int8`: the
         same of the converted file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
-        `best_epoch`, `parameters`, `train_seconds`, `load_average`.
+        `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`.
 
     Raises:
         PocketRecError: The training diverged or the model cannot be converted.
@@ -73,7 +74,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     top_k = config.conversion.top_k
     serving.check_top_k(top_k, movies=data.movies, history_length=config.history.length)
     trained = train_recommender(
-        settings, data, checkpoint_root=folder / "checkpoints", log_folder=folder / LOGS
+        settings, data, checkpoint_root=Path(spec.checkpoints), log_folder=folder / LOGS
     )
     with tempfile.TemporaryDirectory(prefix="pocketrec-sweep-") as scratch:
         saved = str(Path(scratch, "model"))
@@ -102,17 +103,16 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
             int8 |= {"latency_ms": latency["median_ms"], "latency_min_ms": latency["min_ms"]}
     scored = [row for row in trained.history if "recall_at_10" in row]
     best = max(scored, key=lambda row: row["recall_at_10"])
-    result = {
+    return {
         **judged,
         "int8": int8,
         "epochs": len(trained.history),
         "best_epoch": int(best["epoch"]),
         "parameters": trained.model.count_params(),
-        "train_seconds": sum(row["seconds"] for row in trained.history),
+        "train_seconds": trained.seconds,
+        "teachers_seconds": sum(teacher.seconds for teacher in trained.teachers),
         "load_average": os.getloadavg()[0],
     }
-    trained.store.remove()
-    return result
 
 
 def served_metrics(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,26 @@ def test_damage_is_named(tmp_path: Path, keep: int) -> None:
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match=r"damaged checkpoint.*delete .*abc"):
         store.load()
+
+
+def test_a_run_that_another_process_trains_is_waited_for(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, "abc")
+    child = (
+        "import pathlib, sys\n"
+        "from modules.training.checkpoint import CheckpointStore, Progress\n"
+        "store = CheckpointStore(pathlib.Path(sys.argv[1]), 'abc')\n"
+        "print('waits', flush=True)\n"
+        "with store.held():\n"
+        "    print(store.load()[0].step, flush=True)\n"
+    )
+    with store.held():
+        other = subprocess.Popen(
+            [sys.executable, "-c", child, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == "waits\n"
+        store.save(Progress(step=7), [])
+    assert other.communicate(timeout=60)[0] == "7\n"
 
 
 def test_remove(tmp_path: Path) -> None:

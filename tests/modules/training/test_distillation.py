@@ -15,7 +15,6 @@ import tensorflow as tf
 from modules.models.history import Context
 from modules.models.item_features import ItemFeatures
 from modules.models.recommender import Recommender
-from modules.training.checkpoint import CheckpointStore
 from modules.training.columns import needed_columns
 from modules.training.data import RunSettings, TrainingData
 from modules.training.run import TrainedRun, run_fingerprint, train_recommender
@@ -147,7 +146,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
 
     # The ranking of all movies: after movie m comes m + 1, and then the teacher's second choice.
     windows = planted_windows(75)
-    stored = CheckpointStore(taught.store.folder, "teacher_1").load()
+    stored = taught.teachers[0].store.load()
     assert stored is not None
     assert len(stored[0].history) == 12
     teacher = Recommender(
@@ -199,7 +198,7 @@ def test_same_seed_same_student_and_all_that_shapes_it_counts(tmp_path: Path) ->
     again = weights(train(run_settings(short), tmp_path / "again"))
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)
-    longer = {**short, "seed_offset": 2}
+    longer = {**short, "seed": 3}
     differs = weights(train(run_settings(longer), tmp_path / "differs"))
     assert np.abs(first[0] - differs[0]).max() > 1e-4
     names = {
@@ -239,15 +238,38 @@ def test_a_run_killed_in_the_students_part_trains_no_teacher_again(
     assert made == [8] * 13
     for one, other in zip(weights(whole), weights(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
-    resumed.store.remove()
+    resumed.remove_checkpoints()
     assert list((tmp_path / "killed/checkpoints").iterdir()) == []
+
+
+def test_a_teacher_that_another_run_has_trained_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The student's own model with another seed: a run of its own, and then a teacher.
+    alone = dataclasses.replace(run_settings(), seed=5)
+    trained = train(alone, tmp_path)
+    own = alone.model.model_dump()
+    settings = run_settings({"model": own, "seed": 5}, {"model": BOW})
+    read = dataclasses.replace(data(settings).train, rating=np.ones((75, HISTORY), np.float32))
+    capsys.readouterr()
+    run = train_recommender(
+        settings,
+        dataclasses.replace(data(settings), train=read),
+        checkpoint_root=tmp_path / "checkpoints",
+        log_folder=tmp_path / "logs",
+    )
+    assert run.teachers[0].store.folder == trained.store.folder
+    assert run.teachers[0].seconds == trained.seconds > 0
+    shown = capsys.readouterr().out
+    assert "teacher 1/2: epoch" not in shown
+    assert "teacher 2/2: epoch" in shown
 
 
 def test_a_share_of_zero_trains_no_teacher(tmp_path: Path) -> None:
     alone = weights(train(run_settings(), tmp_path / "alone"))
     settings = run_settings({"model": CNN}, weight=0)
     run = train(settings, tmp_path / "none")
-    assert not (run.store.folder / "teacher_1").exists()
+    assert not run.teachers
     for one, other in zip(alone, weights(run), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -287,7 +309,10 @@ def test_teachers_are_trained_as_the_student_where_they_do_not_differ() -> None:
     [
         ("{teachers: []}", ["training.distillation.teachers", "at least 1 item"]),
         ("{weight: 2, teachers: [{}]}", ["training.distillation.weight", "got 2"]),
-        ("{teachers: [{}, {}]}", ["teacher 2", "same model as teacher 1", "seed_offset"]),
+        (
+            "{teachers: [{seed: 1}, {seed: 1}]}",
+            ["teacher 2", "give it another seed"],
+        ),
         (
             "{teachers: [{}, {training: {batch_size: 0}}]}",
             ["distillation.teachers.1.training.batch_size", "greater than or equal to 1"],

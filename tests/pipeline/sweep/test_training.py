@@ -1,5 +1,6 @@
 """One training of a study, on planted windows: judged, converted, timed."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ def spec(arguments: SimpleNamespace, tmp_path: Path) -> Spec:  # noqa: F811
         }
     )
     examples = Examples(str(tmp_path / "examples"), arguments.transform_graph_path, "none")
-    return Spec(config, examples, report_test=True, latency_invocations=20)
+    return Spec(config, examples, True, 20, str(tmp_path / "checkpoints"))
 
 
 def test_a_spec_survives_its_file(spec: Spec) -> None:
@@ -51,14 +52,12 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
     assert result["epochs"] == 20
     assert 1 <= result["best_epoch"] <= 20
     assert (folder / "logs/history.json").is_file()
-    assert list((folder / "checkpoints").iterdir()) == []
+    assert train_and_judge(spec, folder)["train_seconds"] == result["train_seconds"]
 
 
 def test_a_divergence_is_an_error_of_ours(spec: Spec, tmp_path: Path) -> None:
     tree = spec.config.model_dump(mode="json")
     tree["training"]["optimizer"] |= {"learning_rate": 1e38, "name": "sgd"}
-    diverging = Spec(
-        Config.model_validate(tree), spec.examples, report_test=False, latency_invocations=1
-    )
+    diverging = dataclasses.replace(spec, config=Config.model_validate(tree))
     with pytest.raises(ConfigError, match="diverged"):
         train_and_judge(diverging, tmp_path)
