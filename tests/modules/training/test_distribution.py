@@ -78,6 +78,7 @@ def losses(history: list[dict[str, float]]) -> list[float]:
     return [row["loss"] for row in history]
 
 
+@pytest.mark.slow
 def test_two_mirrored_devices_train_as_one_does(tmp_path: Path) -> None:
     process = start("mirrored", tmp_path / "two")
     weights, history = train(tmp_path / "one", training_config(max_epochs=EPOCHS))

@@ -197,7 +197,9 @@ def test_nobody_else_runs_a_study_meanwhile(workspace: Workspace) -> None:
         second.__enter__()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_stopped_in_the_midst_of_a_training_and_given_again(
     workspace: Workspace, sent: signal.Signals
 ) -> None:

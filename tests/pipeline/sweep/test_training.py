@@ -52,7 +52,8 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
     assert result["epochs"] == 20
     assert 1 <= result["best_epoch"] <= 20
     assert (folder / "logs/history.json").is_file()
-    assert train_and_judge(spec, folder)["train_seconds"] == result["train_seconds"]
+    # For other studies, and for students.
+    assert len(list(Path(spec.checkpoints).glob("*/state.npz"))) == 1
 
 
 def test_a_divergence_is_an_error_of_ours(spec: Spec, tmp_path: Path) -> None:
