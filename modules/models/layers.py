@@ -5,8 +5,20 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+# Of weights that end a branch: blocks start near to passing on what they get.
+_SMALL = 0.02
+
 # Keeps the square root's argument off zero for padding rows, and far below any trained row.
 NORM_EPSILON = 1e-6
+
+
+def small_values() -> keras.initializers.Initializer:
+    """Returns an initializer for weights that end a branch, as in GPT-2.
+
+    A new one for every weight: one of Keras draws the same values each time that it is called, by
+    a seed that it takes when it is made.
+    """
+    return keras.initializers.RandomNormal(stddev=_SMALL)
 
 
 def unit_rows(vectors: tf.Tensor) -> tf.Tensor:

@@ -12,13 +12,11 @@ from modules.models.attention import by_distance, key_places, spans, visible
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import LayerNorm
+from modules.models.layers import LayerNorm, small_values
 from pipeline.config.model import HstuConfig
 
 # log2 of the seconds from which on all gaps are the same: eight and a half years.
 _LONGEST = 28
-
-_SMALL = keras.initializers.RandomNormal(stddev=0.02)
 
 
 class HstuEncoder(Encoder):
@@ -121,10 +119,12 @@ class _Unit(keras.layers.Layer):
         self._gate_query = _dense(dim, 2 * dim, f"gate_query_{index}")
         self._value_key = _dense(dim, 2 * dim, f"value_key_{index}")
         self._distance = self.add_weight(
-            shape=(history_length,), initializer=_SMALL, name=f"distance_{index}"
+            shape=(history_length,), initializer=small_values(), name=f"distance_{index}"
         )
         self._gap = (
-            self.add_weight(shape=(config.time_buckets,), initializer=_SMALL, name=f"gap_{index}")
+            self.add_weight(
+                shape=(config.time_buckets,), initializer=small_values(), name=f"gap_{index}"
+            )
             if config.time_buckets
             else None
         )

@@ -16,7 +16,7 @@ import tensorflow as tf
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import RmsNorm, rms_scaled
+from modules.models.layers import RmsNorm, rms_scaled, small_values
 from pipeline.config.model import MixerConfig
 from pipeline.errors import ConfigError
 
@@ -80,10 +80,10 @@ class _Block(keras.layers.Layer):
         self._norm = RmsNorm(dim, name="norm")
         self._gate_value = _dense(dim, 2 * dim, "gate_value")
         self._mixed_gain = self.add_weight(shape=(dim,), initializer="ones", name="mixed_gain")
-        self._output = _dense(dim, dim, "output")
+        self._output = _dense(dim, dim, "output", initializer=small_values())
         self._norm_features = RmsNorm(dim, name="norm_features")
         self._features_in = _dense(dim, 2 * width, "features_in")
-        self._features_out = _dense(width, dim, "features_out")
+        self._features_out = _dense(width, dim, "features_out", initializer=small_values())
         self._drop_mixed = Dropout(dropout, site=1 + 2 * index)
         self._drop_features = Dropout(dropout, site=2 + 2 * index)
         self.built = True
@@ -192,8 +192,10 @@ class _Block(keras.layers.Layer):
         return self._features_out(_gated(self._features_in(self._norm_features(values))))
 
 
-def _dense(inputs: int, outputs: int, name: str) -> keras.layers.Dense:
-    layer = keras.layers.Dense(outputs, use_bias=False, name=name)
+def _dense(
+    inputs: int, outputs: int, name: str, *, initializer: object = "glorot_uniform"
+) -> keras.layers.Dense:
+    layer = keras.layers.Dense(outputs, use_bias=False, kernel_initializer=initializer, name=name)
     layer.build((None, inputs))
     return layer
 

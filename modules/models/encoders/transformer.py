@@ -12,11 +12,8 @@ from modules.models.attention import key_places, mask, spans
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import LayerNorm
+from modules.models.layers import LayerNorm, small_values
 from pipeline.config.model import TransformerConfig
-
-# Of weights that end a branch or feed one: blocks start near to passing on what they get.
-_SMALL = keras.initializers.RandomNormal(stddev=0.02)
 
 
 class TransformerEncoder(Encoder):
@@ -90,10 +87,10 @@ class _Block(keras.layers.Layer):
         self._query = _dense(dim, dim, name=f"query_{index}")
         self._key = _dense(dim, dim, name=f"key_{index}")
         self._value = _dense(dim, dim, name=f"value_{index}")
-        self._output = _dense(dim, dim, name=f"output_{index}", initializer=_SMALL)
+        self._output = _dense(dim, dim, name=f"output_{index}", initializer=small_values())
         self._forward_norm = LayerNorm(dim, name=f"forward_norm_{index}")
-        self._inner = _dense(dim, width, name=f"inner_{index}", initializer=_SMALL)
-        self._outer = _dense(width, dim, name=f"outer_{index}", initializer=_SMALL)
+        self._inner = _dense(dim, width, name=f"inner_{index}", initializer=small_values())
+        self._outer = _dense(width, dim, name=f"outer_{index}", initializer=small_values())
         site = 10 * (index + 1)
         self._weight_dropout = Dropout(dropout, site=site)
         self._inner_dropout = Dropout(dropout, site=site + 1)
