@@ -15,6 +15,7 @@ from modules import features
 from modules.evaluation import eval_config
 from modules.evaluation.resolver import blessed_model_resolver
 from modules.source_hash import source_hash
+from modules.trainer_settings import trainer_settings
 from pipeline.config.root import Config
 from pipeline.data_steps import DataSteps, data_steps
 
@@ -73,24 +74,7 @@ def create_pipeline(
         schema=data.schema_importer.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=[features.SPLIT_TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[features.SPLIT_EVAL]),
-        custom_config={
-            "model": config.model.model_dump_json(),
-            "training": config.training.model_dump_json(),
-            "history": config.history.model_dump_json(),
-            "conversion": config.conversion.model_dump_json(),
-            "seed": config.seed,
-            "checkpoint_root": locations.checkpoint_root,
-            "source_hash": source_hash(
-                "components.catalogue_trainer",
-                "modules.catalogue",
-                "modules.models",
-                "modules.serving_inputs",
-                "modules.training",
-                "modules.trainer",
-                "modules.user_attributes",
-                "modules.vocabulary",
-            ),
-        },
+        custom_config=trainer_settings(config, locations.checkpoint_root),
         catalogue=example_gen.outputs["examples"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
     ).with_id("trainer")

@@ -21,6 +21,20 @@ def small_values() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=_SMALL)
 
 
+def dense(
+    inputs: int,
+    units: int,
+    name: str,
+    *,
+    initializer: object = "glorot_uniform",
+    use_bias: bool = True,
+) -> keras.layers.Dense:
+    """Returns a fully-connected layer whose weights are there already."""
+    layer = keras.layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)
+    layer.build((None, inputs))
+    return layer
+
+
 def unit_rows(vectors: tf.Tensor) -> tf.Tensor:
     """Scales vectors `[..., dim]` to length one; a zero vector stays zero."""
     square = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)

@@ -76,11 +76,11 @@ def train_recommender(
     teachers = len(settings.training.teachers)
     for number in range(1, teachers + 1):
         whose = f"teacher {number}/{teachers}: "
-        its_settings, its_data = of_teacher(settings, data, number - 1)
+        its_settings, its_data = _of_teacher(settings, data, number - 1)
         run = _train(
             its_settings,
             its_data,
-            CheckpointStore(checkpoint_root, run_fingerprint(its_settings, its_data)),
+            checkpoint_root,
             log_folder / f"teacher_{number}",
             distribution,
             whose=whose,
@@ -97,7 +97,7 @@ def train_recommender(
     run = _train(
         settings,
         data,
-        CheckpointStore(checkpoint_root, run_fingerprint(settings, data)),
+        checkpoint_root,
         log_folder,
         distribution,
         teacher=ensemble(taught) if taught else None,
@@ -105,7 +105,7 @@ def train_recommender(
     return dataclasses.replace(run, teachers=runs)
 
 
-def of_teacher(
+def _of_teacher(
     settings: RunSettings, data: TrainingData, place: int
 ) -> tuple[RunSettings, TrainingData]:
     """Returns the run that trains a teacher: what it would be as a run of its own.
@@ -136,7 +136,7 @@ def of_teacher(
 def _train(
     settings: RunSettings,
     data: TrainingData,
-    store: CheckpointStore,
+    checkpoint_root: Path,
     log_folder: Path,
     distribution: Distribution,
     *,
@@ -144,6 +144,7 @@ def _train(
     teacher: Teacher | None = None,
 ) -> TrainedRun:
     """Trains one model, see `train_recommender`."""
+    store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data))
     keras.utils.set_random_seed(settings.seed % 2**32)
     length = data.train.context.shape[1]
     model = Recommender(

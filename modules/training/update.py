@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from modules.models.history import Context
 from modules.models.recommender import Recommender
 from modules.training.batches import Batch
 from modules.training.distribution import Distribution
@@ -65,15 +64,11 @@ class Updater:
             The weighted sum of the loss over the batch's targets, and the sum of the weights.
         """
         total = float(batch.weights.sum())
+        if self.model.config.rating_head is None:
+            batch = batch._replace(stars=None)
         deal = self._distribution.deal
-        stars = batch.stars if self.model.config.rating_head else None
         loss = self._update(
-            batch.context.map(deal),
-            deal(batch.positions),
-            deal(batch.targets),
-            deal(batch.weights),
-            None if stars is None else deal(stars),
-            None if batch.teacher is None else deal(batch.teacher),
+            batch.map(deal),
             deal(np.arange(self._distribution.shards, dtype=np.int32)),
             np.float32(max(total, 1.0)),
             np.int32(step),
@@ -85,22 +80,12 @@ class Updater:
         return [variable.numpy() for variable in self.averages or self._weights]
 
     def _apply_batch(
-        self,
-        context: Context,
-        positions: tf.Tensor,
-        targets: tf.Tensor,
-        weights: tf.Tensor,
-        stars: tf.Tensor | None,
-        teacher: tf.Tensor | None,
-        numbers: tf.Tensor,
-        total: tf.Tensor,
-        step: tf.Tensor,
+        self, batch: Batch, numbers: tf.Tensor, total: tf.Tensor, step: tf.Tensor
     ) -> tf.Tensor:
         model = [tf.convert_to_tensor(weight) for weight in self._weights]
         draws = step * self._distribution.shards
         loss, *gradients = self._distribution.total(
-            self._parts_gradients,
-            (model, draws, context, positions, targets, weights, stars, teacher, numbers),
+            self._parts_gradients, (model, draws, batch, numbers)
         )
         self.optimizer.apply([gradient / total for gradient in gradients], self._weights)
         if self.averages:
@@ -112,61 +97,36 @@ class Updater:
         return loss
 
     def _parts_gradients(
-        self,
-        model: list[tf.Tensor],
-        draws: tf.Tensor,
-        context: Context,
-        positions: tf.Tensor,
-        targets: tf.Tensor,
-        weights: tf.Tensor,
-        stars: tf.Tensor | None,
-        teacher: tf.Tensor | None,
-        numbers: tf.Tensor,
+        self, model: list[tf.Tensor], draws: tf.Tensor, batch: Batch, numbers: tf.Tensor
     ) -> list[tf.Tensor]:
         """Sums loss and gradients of some parts: float32 [], and as the weights are shaped."""
         sums = [tf.constant(0.0), *(tf.zeros(weight.shape) for weight in self._weights)]
         # The parts share no state, so that the runtime computes them at the same time.
         for part in range(numbers.shape[0]):
-            more = self._shard(
-                model,
-                context.map(operator.itemgetter(part)),
-                positions[part],
-                targets[part],
-                weights[part],
-                None if stars is None else stars[part],
-                None if teacher is None else teacher[part],
-                draws + numbers[part],
-            )
+            own = batch.map(operator.itemgetter(part))
+            more = self._shard(model, own, draws + numbers[part])
             sums = [sum_ + value for sum_, value in zip(sums, more, strict=True)]
         return sums
 
     def _shard_gradients(
-        self,
-        model: list[tf.Tensor],
-        context: Context,
-        positions: tf.Tensor,
-        targets: tf.Tensor,
-        weights: tf.Tensor,
-        stars: tf.Tensor | None,
-        teacher: tf.Tensor | None,
-        draw: tf.Tensor,
+        self, model: list[tf.Tensor], part: Batch, draw: tf.Tensor
     ) -> list[tf.Tensor]:
         seed = tf.stack([tf.constant(self._seed), draw * 1000])
         # The model computes with these tensors in the place of its variables.
         given = keras.StatelessScope(state_mapping=list(zip(self._weights, model, strict=True)))
         with tf.GradientTape() as tape, given:
             tape.watch(model)
-            vectors = self.model(context, training=True, seed=seed)
-            picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), positions)
+            vectors = self.model(part.context, training=True, seed=seed)
+            picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), part.positions)
             table, bias = self.model.scoring_table(), self.model.scoring_bias()
             if isinstance(self._loss, DistilledSoftmax):
-                loss = self._loss(picked, table, bias, targets, weights, teacher)
+                loss = self._loss(picked, table, bias, part.targets, part.weights, part.teacher)
             else:
                 # Far from the numbers of the places of dropout.
                 draw = seed + tf.constant([0, 999])
-                loss = self._loss(picked, table, bias, targets, weights, draw)
-            if stars is not None:
-                loss += self.model.rating_loss(picked, targets[:, 0], stars)
+                loss = self._loss(picked, table, bias, part.targets, part.weights, draw)
+            if part.stars is not None:
+                loss += self.model.rating_loss(picked, part.targets[:, 0], part.stars)
         # Some weights change no score, as the bias of the keys of a single head.
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, model, unconnected_gradients=zero)

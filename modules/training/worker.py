@@ -14,11 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from modules.features import SPLIT_EVAL, SPLIT_TRAIN
-from modules.source_hash import source_hash
 from modules.trainer import run_fn
+from modules.trainer_settings import trainer_settings
 from pipeline.config.root import Config, load_config
 from pipeline.errors import PocketRecError
 
@@ -37,15 +36,7 @@ def trainer_arguments(
         catalogue: Folder of ingestion's split `catalogue`, or None.
         output: Gets the model, logs and checkpoints; a folder that all workers see.
     """
-    custom: dict[str, Any] = {
-        "model": config.model.model_dump_json(),
-        "training": config.training.model_dump_json(),
-        "history": config.history.model_dump_json(),
-        "conversion": config.conversion.model_dump_json(),
-        "seed": config.seed,
-        "checkpoint_root": str(output / CHECKPOINTS),
-        "source_hash": source_hash("modules.catalogue", "modules.models", "modules.training"),
-    }
+    custom = trainer_settings(config, str(output / CHECKPOINTS))
     if catalogue is not None:
         custom["catalogue"] = str(catalogue)
     return SimpleNamespace(

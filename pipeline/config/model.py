@@ -75,6 +75,15 @@ class MixerConfig(Section):
     feed_forward: int | None = Field(
         None, ge=1, description="width of the feature part; null: twice model.dim"
     )
+    attention_blocks: int = Field(
+        0, ge=0, description="blocks at the end that weigh events by what they are too: attention"
+    )
+
+    @model_validator(mode="after")
+    def _attention_is_in_blocks(self) -> MixerConfig:
+        if self.attention_blocks > self.blocks:
+            raise ValueError(f"attention_blocks {self.attention_blocks} of {self.blocks} blocks")
+        return self
 
 
 class TransformerConfig(Section):

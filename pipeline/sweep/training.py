@@ -25,7 +25,7 @@ from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import Ragged, list_ranks
 from modules.models import serving
 from modules.serving_inputs import further_inputs, inputs_of_windows
-from modules.source_hash import source_hash
+from modules.trainer_settings import training_hash
 from modules.training.data import RunSettings, read_split, read_training_data
 from modules.training.evaluation import HeldOutEvaluation
 from modules.training.input import Windows
@@ -62,7 +62,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         training=config.training,
         history=config.history,
         seed=config.seed,
-        source_hash=source_hash("modules.catalogue", "modules.models", "modules.training"),
+        source_hash=training_hash(),
     )
     data = read_training_data(
         settings,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import RecurrentEncoder
 from modules.models.gated_recurrence import gru_states, gru_step
 from modules.models.history import History
+from modules.models.layers import dense
 from pipeline.config.model import GruConfig
 
 # A gate's sigmoid at this value is 1 within float32's precision.
@@ -25,14 +25,9 @@ class GruEncoder(RecurrentEncoder):
     def __init__(self, config: GruConfig, *, dim: int, dropout: float) -> None:
         super().__init__(name="gru")
         self._units = config.units
-        self._inputs = keras.layers.Dense(3 * config.units, name="inputs")
-        self._inputs.build((None, dim))
-        self._state = keras.layers.Dense(
-            3 * config.units, kernel_initializer="orthogonal", name="state"
-        )
-        self._state.build((None, config.units))
-        self._output = keras.layers.Dense(dim, name="output")
-        self._output.build((None, config.units))
+        self._inputs = dense(dim, 3 * config.units, "inputs")
+        self._state = dense(config.units, 3 * config.units, "state", initializer="orthogonal")
+        self._output = dense(config.units, dim, "output")
         self._dropout_in = Dropout(dropout, site=1)
         self._dropout_out = Dropout(dropout, site=2)
         self.built = True

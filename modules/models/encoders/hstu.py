@@ -12,7 +12,7 @@ from modules.models.attention import by_distance, key_places, spans, visible
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import LayerNorm, small_values
+from modules.models.layers import LayerNorm, dense, small_values
 from pipeline.config.model import HstuConfig
 
 # log2 of the seconds from which on all gaps are the same: eight and a half years.
@@ -116,8 +116,8 @@ class _Unit(keras.layers.Layer):
         self._heads = config.heads
         self._norm = LayerNorm(dim, name=f"norm_{index}")
         # Apart, as the device needs one of them at the last position alone.
-        self._gate_query = _dense(dim, 2 * dim, f"gate_query_{index}")
-        self._value_key = _dense(dim, 2 * dim, f"value_key_{index}")
+        self._gate_query = dense(dim, 2 * dim, f"gate_query_{index}")
+        self._value_key = dense(dim, 2 * dim, f"value_key_{index}")
         self._distance = self.add_weight(
             shape=(history_length,), initializer=small_values(), name=f"distance_{index}"
         )
@@ -129,7 +129,7 @@ class _Unit(keras.layers.Layer):
             else None
         )
         self._seen_norm = LayerNorm(dim, name=f"seen_norm_{index}")
-        self._output = _dense(dim, dim, f"output_{index}")
+        self._output = dense(dim, dim, f"output_{index}")
         self._dropout = Dropout(dropout, site=1 + index)
         self.built = True
 
@@ -239,12 +239,6 @@ def gap_buckets(time: tf.Tensor, start: int, stop: int, buckets: int) -> tf.Tens
     bucket = tf.where(seconds < 1, 1.0, bucket)
     known = tf.cast(tf.minimum(moment, event) > 0, tf.float32)
     return tf.cast(bucket * known, tf.int32)
-
-
-def _dense(inputs: int, units: int, name: str) -> keras.layers.Dense:
-    layer = keras.layers.Dense(units, name=name)
-    layer.build((None, inputs))
-    return layer
 
 
 def build(config: HstuConfig, *, dim: int, history_length: int, dropout: float) -> HstuEncoder:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import RecurrentEncoder
 from modules.models.history import History
-from modules.models.layers import LayerNorm
+from modules.models.layers import LayerNorm, dense
 from modules.models.linear_recurrence import (
     Decay,
     all_states,
@@ -94,12 +94,12 @@ class _Block(keras.layers.Layer):
         turn = tf.random.uniform([width], minval=1e-6)
         self._log_angle = self._weight("log_angle", tf.math.log(2 * math.pi * turn))
         self._log_gamma = self._weight("log_gamma", 0.5 * tf.math.log(1 - square))
-        self._enter = _dense(f"enter_{layer}", dim, 2 * width)
+        self._enter = _dense(dim, 2 * width, f"enter_{layer}")
         # Free weights for real and imaginary parts: the real part of a complex product.
-        self._leave = _dense(f"leave_{layer}", 2 * width, dim)
+        self._leave = _dense(2 * width, dim, f"leave_{layer}")
         self._norm = LayerNorm(dim, name=f"norm_{layer}")
-        self._inner = _dense(f"inner_{layer}", dim, config.feed_forward * dim)
-        self._outer = _dense(f"outer_{layer}", config.feed_forward * dim, dim)
+        self._inner = _dense(dim, config.feed_forward * dim, f"inner_{layer}")
+        self._outer = _dense(config.feed_forward * dim, dim, f"outer_{layer}")
         self._outer_norm = LayerNorm(dim, name=f"outer_norm_{layer}")
         self._dropouts = [Dropout(dropout, site=1 + 3 * layer + place) for place in range(3)]
         self.built = True
@@ -138,11 +138,9 @@ class _Block(keras.layers.Layer):
         return weight
 
 
-def _dense(name: str, width: int, out: int) -> keras.layers.Dense:
+def _dense(inputs: int, units: int, name: str) -> keras.layers.Dense:
     start = keras.initializers.TruncatedNormal(stddev=_SPREAD)
-    layer = keras.layers.Dense(out, kernel_initializer=start, name=name)
-    layer.build((None, width))
-    return layer
+    return dense(inputs, units, name, initializer=start)
 
 
 def build(config: LruConfig, *, dim: int, history_length: int, dropout: float) -> LruEncoder:

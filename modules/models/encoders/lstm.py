@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import RecurrentEncoder
 from modules.models.gated_recurrence import lstm_states, lstm_step
 from modules.models.history import History
+from modules.models.layers import dense
 from pipeline.config.model import LstmConfig
 
 # A gate's sigmoid at this value is 1e-13.
@@ -25,16 +25,13 @@ class LstmEncoder(RecurrentEncoder):
     def __init__(self, config: LstmConfig, *, dim: int, dropout: float) -> None:
         super().__init__(name="lstm")
         self._units = config.units
-        self._inputs = keras.layers.Dense(4 * config.units, name="inputs")
-        self._inputs.build((None, dim))
+        self._inputs = dense(dim, 4 * config.units, "inputs")
         # Starts with an open forget gate, so that early events reach the end (Jozefowicz, 2015).
         self._inputs.bias.assign(tf.repeat(tf.one_hot(1, 4), config.units))
-        self._state = keras.layers.Dense(
-            4 * config.units, use_bias=False, kernel_initializer="orthogonal", name="state"
+        self._state = dense(
+            config.units, 4 * config.units, "state", initializer="orthogonal", use_bias=False
         )
-        self._state.build((None, config.units))
-        self._output = keras.layers.Dense(dim, name="output")
-        self._output.build((None, config.units))
+        self._output = dense(config.units, dim, "output")
         self._dropout_in = Dropout(dropout, site=1)
         self._dropout_out = Dropout(dropout, site=2)
         self.built = True

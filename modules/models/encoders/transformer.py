@@ -12,7 +12,7 @@ from modules.models.attention import key_places, mask, spans
 from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
-from modules.models.layers import LayerNorm, small_values
+from modules.models.layers import LayerNorm, dense, small_values
 from pipeline.config.model import TransformerConfig
 
 
@@ -84,13 +84,13 @@ class _Block(keras.layers.Layer):
         self._dim = dim
         self._scale = 1 / math.sqrt(dim // config.heads)
         self._query_norm = LayerNorm(dim, name=f"query_norm_{index}")
-        self._query = _dense(dim, dim, name=f"query_{index}")
-        self._key = _dense(dim, dim, name=f"key_{index}")
-        self._value = _dense(dim, dim, name=f"value_{index}")
-        self._output = _dense(dim, dim, name=f"output_{index}", initializer=small_values())
+        self._query = dense(dim, dim, f"query_{index}")
+        self._key = dense(dim, dim, f"key_{index}")
+        self._value = dense(dim, dim, f"value_{index}")
+        self._output = dense(dim, dim, f"output_{index}", initializer=small_values())
         self._forward_norm = LayerNorm(dim, name=f"forward_norm_{index}")
-        self._inner = _dense(dim, width, name=f"inner_{index}", initializer=small_values())
-        self._outer = _dense(width, dim, name=f"outer_{index}", initializer=small_values())
+        self._inner = dense(dim, width, f"inner_{index}", initializer=small_values())
+        self._outer = dense(width, dim, f"outer_{index}", initializer=small_values())
         site = 10 * (index + 1)
         self._weight_dropout = Dropout(dropout, site=site)
         self._inner_dropout = Dropout(dropout, site=site + 1)
@@ -199,14 +199,6 @@ class _Block(keras.layers.Layer):
         rows = self._forward_norm(rows)
         inner = tf.nn.relu(self._inner_dropout(self._inner(rows), seed))
         return rows + self._outer_dropout(self._outer(inner), seed)
-
-
-def _dense(
-    inputs: int, units: int, *, name: str, initializer: object = "glorot_uniform"
-) -> keras.layers.Dense:
-    layer = keras.layers.Dense(units, kernel_initializer=initializer, name=name)
-    layer.build((None, inputs))
-    return layer
 
 
 def build(

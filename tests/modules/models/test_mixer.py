@@ -10,7 +10,6 @@ from modules.models.encoders.base import build_encoder
 from modules.models.encoders.mixer import MixerEncoder
 from modules.models.history import History
 from pipeline.config.model import MixerConfig
-from pipeline.errors import ConfigError
 
 Array = npt.NDArray[np.float32]
 LENGTH, DIM = 5, 4
@@ -33,6 +32,10 @@ def history(events: int, length: int = LENGTH) -> History:
     return History(tf.constant(items * known), tf.constant(known))
 
 
+def weights_of(encoder: MixerEncoder) -> dict[str, Array]:
+    return {w.path.removeprefix("block_0/"): w.numpy() for w in encoder.trainable_variables}
+
+
 def silu(values: Array) -> Array:
     return values / (1 + np.exp(-values))
 
@@ -43,7 +46,7 @@ def rms_norm(values: Array, gain: Array) -> Array:
 
 def test_a_block_by_hand() -> None:
     encoder = make()
-    weights = {w.path.removeprefix("block_0/"): w.numpy() for w in encoder.trainable_variables}
+    weights = weights_of(encoder)
     given = history(events=3)
     values = given.items.numpy()[0]
     mixed = np.zeros((LENGTH, DIM), np.float32)
@@ -53,7 +56,7 @@ def test_a_block_by_hand() -> None:
     for head, columns in ((0, slice(0, 2)), (1, slice(2, 4))):
         for position in range(2, LENGTH):
             seen = range(2, position + 1)
-            distance = weights["distance"][head]
+            distance = weights["mixing/distance"][head]
             weight = np.exp([distance[position - event] - distance.max() for event in seen])
             total = weight @ value[2 : position + 1, columns]
             # Weights need not sum up to one: each head's sum is scaled.
@@ -66,9 +69,47 @@ def test_a_block_by_hand() -> None:
     np.testing.assert_allclose(encoder.last(given).numpy()[0], values[-1], atol=1e-5)
 
 
+def test_attention_by_hand() -> None:
+    encoder = make(attention_blocks=1)
+    weights = weights_of(encoder)
+    given = history(events=3)
+    values = given.items.numpy()[0]
+    mixed = np.zeros((LENGTH, DIM), np.float32)
+    normed = rms_norm(values, weights["norm/gain"])
+    both = silu(normed @ weights["gate_value/kernel"])
+    gate, value = both[:, :DIM], both[:, DIM:]
+    # Two heads of two features each, whose queries and keys are single numbers.
+    query, key = (normed @ weights[f"{name}/kernel"] for name in ("query", "key"))
+    assert query.shape == (LENGTH, 2)
+    for head, columns in ((0, slice(0, 2)), (1, slice(2, 4))):
+        for position in range(2, LENGTH):
+            distance = weights["mixing/distance"][head]
+            weight = np.array(
+                [
+                    np.exp(query[position, head] * key[event, head] + distance[position - event])
+                    for event in range(2, position + 1)
+                ]
+            )
+            total = weight / weight.sum() @ value[2 : position + 1, columns]
+            mixed[position, columns] = total / np.sqrt((total**2).mean() + 1e-6)
+    values = values + (mixed * weights["mixed_gain"] * gate) @ weights["output/kernel"]
+    inner = rms_norm(values, weights["norm_features/gain"]) @ weights["features_in/kernel"]
+    values = values + (silu(inner[:, :3]) * inner[:, 3:]) @ weights["features_out/kernel"]
+    np.testing.assert_allclose(encoder(given).numpy()[0, 2:], values[2:], atol=1e-5)
+    np.testing.assert_allclose(encoder.last(given).numpy()[0], values[-1], atol=1e-5)
+
+
+def test_attention_is_in_the_last_blocks() -> None:
+    encoder = make(blocks=3, attention_blocks=2)
+    kinds = [w.path.split("/")[0] for w in encoder.trainable_variables]
+    of_blocks = [kind for kind in kinds if kind in {"query", "gate_value"}]
+    assert of_blocks == ["gate_value", "query", "gate_value", "query", "gate_value"]
+
+
+@pytest.mark.parametrize("attention_blocks", [0, 1, 2])
 @pytest.mark.parametrize("events", [1, 2, 3])
-def test_a_window_cut_short_gives_the_same(events: int) -> None:
-    encoder = make(blocks=2)
+def test_a_window_cut_short_gives_the_same(events: int, attention_blocks: int) -> None:
+    encoder = make(blocks=2, attention_blocks=attention_blocks)
     whole, cut = history(events), history(events, length=3)
     np.testing.assert_allclose(encoder(cut)[0, -1], encoder(whole)[0, -1], atol=1e-5)
 
@@ -86,8 +127,3 @@ def test_far_apart_weights_do_not_overflow() -> None:
     distance = next(w for w in encoder.trainable_variables if w.name == "distance")
     distance.assign(np.array([[0, 900, 0, 0, 0], [0, -900, 0, 0, 0]], np.float32))
     assert np.isfinite(encoder(history(events=5)).numpy()).all()
-
-
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(ConfigError, match=r"heads \(3\) must divide model.dim \(4\)"):
-        make(heads=3)

@@ -28,6 +28,7 @@ ENCODERS: list[dict[str, Any]] = [
     {"name": "gru", "units": 8},
     {"name": "lstm", "units": 8},
     {"name": "mixer", "heads": 2},
+    {"name": "mixer", "heads": 2, "blocks": 3, "attention_blocks": 2},
     {"name": "transformer", "heads": 2},
 ]
 
@@ -80,7 +81,9 @@ def test_exclude_pushes_down_the_rows_own_movies_and_padding() -> None:
     assert left[1, 2] == 7
 
 
-@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: str(encoder["name"]))
+@pytest.mark.parametrize(
+    "encoder", ENCODERS, ids=lambda encoder: "-".join(map(str, encoder.values()))
+)
 @pytest.mark.parametrize(
     "settings",
     [{}, {"scoring": "cosine"}, {"tied": False, "item_bias": True}],
