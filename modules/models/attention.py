@@ -56,6 +56,18 @@ def mask(places: tf.Tensor, start: int, stop: int) -> tf.Tensor:
     return tf.minimum(row - places[..., :stop], 0.0) * _NEVER
 
 
+def hidden_padding(known: tf.Tensor) -> tf.Tensor:
+    """Returns what to add to a last position's scores: 0, or far below 0 for padding.
+
+    Args:
+        known: float32 [batch, history, 1].
+
+    Returns:
+        float32 [batch, 1, 1, history].
+    """
+    return (tf.reshape(known, [-1, 1, 1, known.shape[1]]) - 1) * _NEVER
+
+
 def visible(places: tf.Tensor, start: int, stop: int) -> tf.Tensor:
     """Marks the events that a span's positions see: float32 [batch, stop - start, stop].
 
