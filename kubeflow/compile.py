@@ -7,14 +7,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import yaml
 from tfx import v1 as tfx
 
 from kubeflow import validate
+from kubeflow.entrypoint import MODULE_FLAG, OUTPUTS_FLAG
+from kubeflow.runtime_parameters import (
+    PARAMETERS,
+    RuntimeParameter,
+    add,
+    containers_of,
+    places_of,
+)
 from kubeflow.targets import CHECKPOINT_ROOT, Settings, Target
 from pipeline.config.root import Config
 from pipeline.pipeline import Locations, create_pipeline
 from pipeline.text_file import write_text
+
+ENTRYPOINT = ("python", "-m", "kubeflow.entrypoint")
+"""What every container runs, with the arguments of TFX's own module for it."""
+
+# Settings that a deployment replaces by addresses of its own.
+_ADDRESSES = {"dataset": "input_base", "registry.tracking_uri": "tracking_uri"}
 
 _YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -45,6 +60,25 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
     Raises:
         InvalidSpecError: The outcome breaks the schema, which is a defect of the pipeline.
     """
+    job = _job(config, settings, target)
+    spec = job["pipelineSpec"]
+    compiled = _constants(spec)
+    for parameter in PARAMETERS:
+        default = _current(config, settings, parameter)
+        value, other_config, other_settings = _varied(config, settings, parameter, default)
+        other = _job(other_config, other_settings, target)
+        places = places_of(parameter, value, compiled, _constants(other["pipelineSpec"]))
+        add(spec, parameter, default, places)
+    _enter(spec)
+    # A spec travels without its job too: the run's root then has to be in the spec itself.
+    spec["defaultPipelineRoot"] = settings.pipeline_root
+    validate.parse_job(job)
+    proto = validate.parse(spec)
+    return Compiled(spec, job, tuple(validate.resolver_tasks(proto)))
+
+
+def _job(config: Config, settings: Settings, target: Target) -> dict[str, Any]:
+    """Compiles one PipelineJob, all of whose settings are constants."""
     pipeline = create_pipeline(
         config,
         name=settings.name,
@@ -65,14 +99,74 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
             use_pipeline_spec_2_1=True,
         )
     )
-    job = runner.run(pipeline, write_out=False)
+    job: dict[str, Any] = runner.run(pipeline, write_out=False)
     if target == "kubeflow":
         _hyphenate(job["pipelineSpec"])
-    # A spec travels without its job too: the run's root then has to be in the spec itself.
-    job["pipelineSpec"]["defaultPipelineRoot"] = settings.pipeline_root
-    validate.parse_job(job)
-    proto = validate.parse(job["pipelineSpec"])
-    return Compiled(job["pipelineSpec"], job, tuple(validate.resolver_tasks(proto)))
+    return job
+
+
+def _enter(spec: dict[str, Any]) -> None:
+    """Leads every container through `kubeflow.entrypoint`, and tells it what TFX is not told."""
+    for component in spec["components"].values():
+        executor = spec["deploymentSpec"]["executors"][component["executorLabel"]]
+        for container in containers_of(executor):
+            *_, module = container["command"]
+            container["command"] = list(ENTRYPOINT)
+            outputs = component.get("outputDefinitions", {})
+            container["args"] += [
+                MODULE_FLAG,
+                module,
+                OUTPUTS_FLAG,
+                json.dumps(outputs, sort_keys=True),
+            ]
+
+
+def _current(config: Config, settings: Settings, parameter: RuntimeParameter) -> Any:
+    """Returns a parameter's value as compiled."""
+    if parameter.key in _ADDRESSES:
+        return getattr(settings, _ADDRESSES[parameter.key])
+    value: Any = config
+    for key in parameter.key.split("."):
+        value = getattr(value, key)
+    return value
+
+
+def _varied(
+    config: Config, settings: Settings, parameter: RuntimeParameter, default: Any
+) -> tuple[Any, Config, Settings]:
+    """Returns another value of a parameter, and the same deployment with it.
+
+    Raises:
+        ValueError: No other value goes with the rest of the configuration.
+    """
+    *sections, last = parameter.key.split(".")
+    for value in parameter.others(default):
+        tree = config.model_dump()
+        section = tree
+        for key in sections:
+            section = section[key]
+        if section[last] == value:
+            continue
+        section[last] = value
+        try:
+            varied = Config.model_validate(tree)
+        except pydantic.ValidationError:
+            continue
+        if parameter.key in _ADDRESSES:
+            settings = dataclasses.replace(settings, **{_ADDRESSES[parameter.key]: value})
+        return value, varied, settings
+    raise ValueError(f"{parameter.key} cannot be a runtime parameter: it can be {default!r} alone")
+
+
+def _constants(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns the execution properties of every task."""
+    return {
+        name: {
+            key: given["runtimeValue"]["constant"]
+            for key, given in task.get("inputs", {}).get("parameters", {}).items()
+        }
+        for name, task in spec["root"]["dag"]["tasks"].items()
+    }
 
 
 def write(compiled: Compiled, target: Target, path: Path) -> None:

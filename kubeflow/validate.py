@@ -134,6 +134,10 @@ def _input_problems(proto: Any, name: str, task: Any) -> Iterator[str]:
     for key in sorted(set(declared.parameters) - set(task.inputs.parameters)):
         if not (declared.parameters[key].is_optional or _has_default(declared.parameters[key])):
             yield f"tasks.{name}: leaves out the parameter {key!r}"
+    for _, given in sorted(task.inputs.parameters.items()):
+        source = given.component_input_parameter
+        if source and source not in proto.root.input_definitions.parameters:
+            yield f"tasks.{name}: reads the runtime parameter {source!r}, which does not exist"
     for key, artifact in sorted(task.inputs.artifacts.items()):
         if key not in declared.artifacts:
             yield f"tasks.{name}: passes the artifact {key!r}, which its component does not declare"

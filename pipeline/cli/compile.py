@@ -106,6 +106,8 @@ def handler(args: argparse.Namespace) -> int:
     print(f"{args.output}: {deployment.name}, {len(tasks)} tasks, image {deployment.image}")
     print(f"  reads {deployment.input_base}")
     print(f"  writes {deployment.pipeline_root}, registers with {deployment.tracking_uri}")
+    parameters = sorted(compiled.spec["root"]["inputDefinitions"]["parameters"])
+    print(f"  runtime parameters: {', '.join(parameters)}")
     if args.target == "kubeflow" and compiled.resolver_tasks:
         print(
             "pocketrec: note: open-source Kubeflow Pipelines refuses resolver tasks "

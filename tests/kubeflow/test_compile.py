@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,10 @@ import yaml
 
 from kubeflow import compile as compiling
 from kubeflow import targets, validate
+from kubeflow.entrypoint import prepared
+from kubeflow.runtime_parameters import containers_of
 from pipeline.cli import compile as command
-from pipeline.config.root import Config
+from pipeline.config.root import Config, load_config
 from pipeline.dashboard.collect import STEPS
 from pipeline.errors import ConfigError, PocketRecError
 
@@ -85,6 +88,77 @@ def test_addresses_reach_the_steps_that_use_them(vertex: compiling.Compiled) -> 
     assert schema.is_file()
 
 
+def test_a_runs_parameters_are_what_compiling_with_them_gives(
+    kubeflow: compiling.Compiled,
+) -> None:
+    """Put in by the entrypoint, values make the settings that a compilation with them makes."""
+    values = {"epochs": 5.0, "history_length": 30.0, "seed": 9.0, "min_recall_at_10": 0.0625}
+    config = load_config(
+        None,
+        [
+            "training.max_epochs=5",
+            "history.length=30",
+            "seed=9",
+            "gate.min_recall_at_10=0.0625",
+            "dataset=s3://new/release",
+        ],
+    )
+    settings = targets.settings(config, "kubeflow", image="me/image:7")
+    settings = dataclasses.replace(settings, name="pocketrec-sample")
+    expected = tasks(compiling.compile_pipeline(config, "kubeflow", settings))
+    given = kubeflow.spec["root"]["inputDefinitions"]["parameters"]
+    run = {name: declared["defaultValue"] for name, declared in given.items()}
+    run |= {**values, "data": "s3://new/release"}
+    seen = set()
+    for name, task in tasks(kubeflow).items():
+        label = kubeflow.spec["components"][task["componentRef"]["name"]]["executorLabel"]
+        executor = kubeflow.spec["deploymentSpec"]["executors"][label]
+        sent = task.get("inputs", {}).get("parameters", {})
+        properties = {
+            key: run[value["componentInputParameter"]]
+            if "componentInputParameter" in value
+            else value["runtimeValue"]["constant"]
+            for key, value in sent.items()
+        }
+        seen |= {key for key in properties if key.startswith("runtime_")}
+        for container in containers_of(executor):
+            invocation = json.dumps({"inputs": {"parameterValues": properties}})
+            filled = [invocation if arg == "{{$}}" else arg for arg in container["args"]]
+            _, rest = prepared(filled)
+            place = rest.index("--json_serialized_invocation_args")
+            actual = json.loads(rest[place + 1])["inputs"]["parameterValues"]
+            wanted = expected[name]["inputs"]["parameters"]
+            assert {key: decoded(value) for key, value in actual.items()} == {
+                key: decoded(value["runtimeValue"]["constant"])
+                for key, value in wanted.items()
+                if "runtimeValue" in value
+            }
+    assert seen == {f"runtime_{name}" for name in given}
+
+
+def decoded(value: Any) -> Any:
+    """Reads JSON within JSON, as steps do."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        return decoded(json.loads(value))
+    if isinstance(value, dict):
+        return {key: decoded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [decoded(inner) for inner in value]
+    return value
+
+
+def test_the_look_at_the_cache_sees_the_runs_parameters_too(vertex: compiling.Compiled) -> None:
+    executors = vertex.spec["deploymentSpec"]["executors"]
+    container = executors["movielens_example_gen_executor"]["container"]
+    check = container["lifecycle"]["preCacheCheck"]
+    assert check["command"] == container["command"] == list(compiling.ENTRYPOINT)
+    modules = [one["args"][one["args"].index("--tfx_module") + 1] for one in (container, check)]
+    assert modules[0].endswith("kubeflow_v2_run_executor")
+    assert modules[1].endswith("file_based_example_gen.driver")
+    for one in (container, check):
+        assert "data" in json.loads(one["args"][one["args"].index("--runtime_places") + 1])
+
+
 def test_nothing_of_this_machine_gets_in(kubeflow: compiling.Compiled) -> None:
     text = json.dumps(kubeflow.job)
     assert str(Path.cwd()) not in text
@@ -136,6 +210,10 @@ def _no_such_upstream(spec: dict[str, Any]) -> None:
     spec["root"]["dag"]["tasks"]["trainer"]["dependentTasks"].append("coach")
 
 
+def _no_such_runtime_parameter(spec: dict[str, Any]) -> None:
+    del spec["root"]["inputDefinitions"]["parameters"]["epochs"]
+
+
 def _no_such_output(spec: dict[str, Any]) -> None:
     inputs = spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["artifacts"]
     inputs["examples"]["taskOutputArtifact"]["outputArtifactKey"] = "windows"
@@ -170,6 +248,10 @@ def _circle(spec: dict[str, Any]) -> None:
         (_no_such_component, "coach"),
         (_no_such_upstream, "tasks.trainer: depends on 'coach'"),
         (_no_such_output, "tasks.trainer.examples: 'transform' has no output 'windows'"),
+        (
+            _no_such_runtime_parameter,
+            "tasks.trainer: reads the runtime parameter 'epochs', which does not exist",
+        ),
         (_wrong_type, "(?s)tasks.trainer.examples: needs.*tfx.Examples.*tfx.TransformGraph"),
         (_missing_parameter, "tasks.trainer: leaves out the parameter 'run_fn'"),
         (_no_executor, "trainer_executor"),

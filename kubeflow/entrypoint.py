@@ -1,0 +1,76 @@
+"""What every container of a compiled pipeline runs: TFX's own module for it, with mended arguments.
+
+    python -m kubeflow.entrypoint --json_serialized_invocation_args JSON ... --tfx_module MODULE
+
+The run's parameters are put in their places (see `kubeflow.runtime_parameters`), and what
+open-source Kubeflow Pipelines leaves out is added (see `kubeflow.mending`). All other arguments
+go on as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from kubeflow import mending, runtime_parameters
+
+MODULE_FLAG = "--tfx_module"
+OUTPUTS_FLAG = "--json_serialized_outputs_spec_args"
+_INVOCATION_FLAG = "--json_serialized_invocation_args"
+_INPUTS_FLAG = "--json_serialized_inputs_spec_args"
+
+
+def prepared(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """Takes our own arguments out and mends TFX's.
+
+    Args:
+        arguments: Of the container, without the command.
+
+    Returns:
+        The module to run, and the arguments for it.
+
+    Raises:
+        ValueError: An argument is missing, or a parameter has no value.
+    """
+    rest = list(arguments)
+    module = _take(rest, MODULE_FLAG)
+    outputs_spec = json.loads(_take(rest, OUTPUTS_FLAG))
+    told = json.loads(_take(rest, runtime_parameters.FLAG, default="{}"))
+    inputs_spec = json.loads(_value(rest, _INPUTS_FLAG, default="{}"))
+    invocation = json.loads(_value(rest, _INVOCATION_FLAG))
+    invocation = mending.mended(invocation, inputs_spec, outputs_spec)
+    inputs = invocation.setdefault("inputs", {})
+    given = inputs.get("parameterValues", {})
+    inputs["parameterValues"] = runtime_parameters.placed(given, told)
+    rest[rest.index(_INVOCATION_FLAG) + 1] = json.dumps(invocation)
+    return module, rest
+
+
+def main() -> None:
+    """Runs the module in this process, as `python -m` would."""
+    module, arguments = prepared(sys.argv[1:])
+    sys.argv[1:] = arguments
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _value(arguments: list[str], flag: str, default: str | None = None) -> str:
+    if flag in arguments:
+        return arguments[arguments.index(flag) + 1]
+    if default is None:
+        raise ValueError(f"{flag} is missing: the pipeline was compiled by something else")
+    return default
+
+
+def _take(arguments: list[str], flag: str, default: str | None = None) -> Any:
+    value = _value(arguments, flag, default)
+    if flag in arguments:
+        place = arguments.index(flag)
+        del arguments[place : place + 2]
+    return value
+
+
+if __name__ == "__main__":
+    main()
