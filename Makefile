@@ -2,7 +2,7 @@ PYTHON := .venv/bin/python
 SOURCES := pipeline components modules schema kubeflow device benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint types check format lock clean
+.PHONY: help setup run test test-slow lint types check format lock example-spec clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ format: setup ## rewrite the sources in ruff's format
 lock: ## renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --upgrade --python-version 3.10 pyproject.toml --extra dev -o requirements.lock \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header
+
+example-spec: setup ## renew the compiled example under kubeflow/examples
+	.venv/bin/pocketrec compile --target kubeflow --dataset ml-1m --output kubeflow/examples/ml-1m.yaml
 
 clean: ## remove what set-up and tests made; the workspace stays
 	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis

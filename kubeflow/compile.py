@@ -11,7 +11,7 @@ import pydantic
 import yaml
 from tfx import v1 as tfx
 
-from kubeflow import validate
+from kubeflow import resources, validate
 from kubeflow.entrypoint import MODULE_FLAG, OUTPUTS_FLAG
 from kubeflow.runtime_parameters import (
     PARAMETERS,
@@ -58,6 +58,7 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
         settings: Where on it the pipeline will run.
 
     Raises:
+        ConfigError: Resources are configured for a step that is not there.
         InvalidSpecError: The outcome breaks the schema, which is a defect of the pipeline.
     """
     job = _job(config, settings, target)
@@ -70,6 +71,7 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
         places = places_of(parameter, value, compiled, _constants(other["pipelineSpec"]))
         add(spec, parameter, default, places)
     _enter(spec)
+    resources.apply(spec, config.deployment)
     # A spec travels without its job too: the run's root then has to be in the spec itself.
     spec["defaultPipelineRoot"] = settings.pipeline_root
     validate.parse_job(job)

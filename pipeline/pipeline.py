@@ -135,7 +135,8 @@ def create_pipeline(
         tracking_uri=locations.tracking_uri,
         artifact_root=locations.registry_artifacts,
         dataset=config.dataset,
-        pipeline_config=config.model_dump_json(),
+        # What a cluster is asked for makes no other model.
+        pipeline_config=config.model_dump_json(exclude={"deployment"}),
         source_hash=source_hash(
             "components.registry_pusher",
             "modules.catalogue",

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from pipeline.config.base import Section
 from pipeline.config.data import DataConfig
 from pipeline.config.delivery import ConversionConfig, GateConfig, RegistryConfig
+from pipeline.config.deployment import DeploymentConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainingConfig
@@ -56,6 +57,7 @@ class Config(Section):
     gate: GateConfig = GateConfig()
     registry: RegistryConfig = RegistryConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    deployment: DeploymentConfig = DeploymentConfig()
 
     @model_validator(mode="after")
     def _windows_hold_a_history(self) -> Config:

@@ -4,6 +4,7 @@ import argparse
 import copy
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from kubeflow.entrypoint import prepared
 from kubeflow.runtime_parameters import containers_of
 from pipeline.cli import compile as command
 from pipeline.config.root import Config, load_config
+from pipeline.config.select import load_selected
 from pipeline.dashboard.collect import STEPS
 from pipeline.errors import ConfigError, PocketRecError
 
@@ -73,6 +75,9 @@ def test_every_step_runs_in_the_image_and_is_cached(kubeflow: compiling.Compiled
     assert {container["image"] for container in containers} == {"me/image:7"}
     cached = [name for name, task in tasks(kubeflow).items() if "cachingOptions" in task]
     assert len(cached) == len(containers)
+    assert {container["resources"]["cpuLimit"] for container in containers} == {1.0}
+    retried = [name for name, task in tasks(kubeflow).items() if "retryPolicy" in task]
+    assert retried == cached
 
 
 def test_addresses_reach_the_steps_that_use_them(vertex: compiling.Compiled) -> None:
@@ -176,6 +181,18 @@ def test_the_same_pipeline_compiles_to_the_same_bytes(
         compiling.write(again, "kubeflow", tmp_path / name.replace("first", "second"))
         second = tmp_path / name.replace("first", "second")
         assert (tmp_path / name).read_bytes() == second.read_bytes()
+
+
+def test_the_example_is_what_is_compiled_now() -> None:
+    """`make example-spec` renews it; hashes of sources apart, which change with every line."""
+    example = Path(compiling.__file__).parent / "examples" / "ml-1m.yaml"
+    config = load_selected(None, "ml-1m", [])
+    compiled = compiling.compile_pipeline(config, "kubeflow", targets.settings(config, "kubeflow"))
+
+    def without_hashes(spec: Any) -> str:
+        return re.sub(r"\b[0-9a-f]{16}\b", "HASH", json.dumps(spec, sort_keys=True))
+
+    assert without_hashes(yaml.safe_load(example.read_text())) == without_hashes(compiled.spec)
 
 
 def test_each_target_gets_the_document_that_it_takes(
