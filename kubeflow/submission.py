@@ -1,0 +1,99 @@
+"""A compiled pipeline and the values of one run of it; imports no client of any backend."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import ConfigError, PocketRecError
+
+_MEANT = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number", "BOOLEAN": "true, false"}
+
+
+class SubmissionError(PocketRecError):
+    """A backend that cannot be reached, or that refuses a pipeline."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Submitted:
+    """A run that a backend has taken.
+
+    Attributes:
+        run: Its name or number there.
+        link: Where to watch it.
+    """
+
+    run: str
+    link: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """What is to be run.
+
+    Attributes:
+        path: The compiled file.
+        spec: The PipelineSpec in it.
+        parameters: The runtime parameters that the run sets.
+    """
+
+    path: Path
+    spec: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return str(self.spec["pipelineInfo"]["name"])
+
+
+def read_submission(path: Path, values: Sequence[str]) -> Submission:
+    """Reads a compiled pipeline, and checks the values of a run against it.
+
+    Args:
+        path: What `pocketrec compile` wrote.
+        values: `NAME=VALUE` strings.
+
+    Raises:
+        ConfigError: The file is no compiled pipeline, or a value is not one of its parameters'.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: neither YAML nor JSON ({error})") from None
+    spec = tree.get("pipelineSpec", tree) if isinstance(tree, dict) else {}
+    if "pipelineInfo" not in spec or "root" not in spec:
+        raise ConfigError(f"{path}: not a compiled pipeline; `pocketrec compile` writes one")
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    return Submission(path, spec, dict(_parsed(value, declared, path) for value in values))
+
+
+def _parsed(text: str, declared: Mapping[str, Any], path: Path) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--parameter {text!r}: must look like NAME=VALUE")
+    if name not in declared:
+        known = ", ".join(sorted(declared)) or "none"
+        raise ConfigError(f"--parameter {name}: {path} has no such parameter, there are: {known}")
+    kind = declared[name]["parameterType"]
+    if kind == "STRING":
+        return name, value
+    try:
+        number = json.loads(value)
+    except json.JSONDecodeError:
+        number = None
+    fits = {
+        "NUMBER_INTEGER": isinstance(number, int) and not isinstance(number, bool),
+        "NUMBER_DOUBLE": isinstance(number, int | float) and not isinstance(number, bool),
+        "BOOLEAN": isinstance(number, bool),
+    }
+    if not fits.get(kind, False):
+        raise ConfigError(f"--parameter {name}={value}: must be {_MEANT.get(kind, kind)}")
+    return name, number
