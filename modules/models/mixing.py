@@ -106,7 +106,7 @@ class DistanceMixing(Mixing):
         kernel = tf.reshape(tf.transpose(kernel, [2, 3, 0, 1]), [chunks, 1, chunk, heads * wanted])
         total = tf.nn.conv2d(parts, kernel, strides=1, padding="VALID")
         total = tf.reshape(total, [-1, 1 if last_only else chunks, depth, heads, wanted])
-        mixed = tf.transpose(rms_scaled(total, axis=2), [0, 1, 4, 3, 2])
+        mixed = rms_scaled(tf.transpose(total, [0, 1, 4, 3, 2]))
         return tf.reshape(mixed, [-1, 1 if last_only else length, self._dim])
 
     def _weights(self, length: int) -> tf.Tensor:

@@ -41,7 +41,7 @@ def silu(values: Array) -> Array:
 
 
 def rms_norm(values: Array, gain: Array) -> Array:
-    return values / np.sqrt((values**2).mean(-1, keepdims=True) + 1e-6) * gain
+    return values / np.sqrt(np.maximum((values**2).mean(-1, keepdims=True), 1e-6)) * gain
 
 
 def test_a_block_by_hand() -> None:
@@ -60,7 +60,7 @@ def test_a_block_by_hand() -> None:
             weight = np.exp([distance[position - event] - distance.max() for event in seen])
             total = weight @ value[2 : position + 1, columns]
             # Weights need not sum up to one: each head's sum is scaled.
-            mixed[position, columns] = total / np.sqrt((total**2).mean() + 1e-6)
+            mixed[position, columns] = total / np.sqrt(max((total**2).mean(), 1e-6))
     out = (mixed * weights["mixed_gain"] * gate) @ weights["output/kernel"]
     values = values + out
     inner = rms_norm(values, weights["norm_features/gain"]) @ weights["features_in/kernel"]
@@ -91,7 +91,7 @@ def test_attention_by_hand() -> None:
                 ]
             )
             total = weight / weight.sum() @ value[2 : position + 1, columns]
-            mixed[position, columns] = total / np.sqrt((total**2).mean() + 1e-6)
+            mixed[position, columns] = total / np.sqrt(max((total**2).mean(), 1e-6))
     values = values + (mixed * weights["mixed_gain"] * gate) @ weights["output/kernel"]
     inner = rms_norm(values, weights["norm_features/gain"]) @ weights["features_in/kernel"]
     values = values + (silu(inner[:, :3]) * inner[:, 3:]) @ weights["features_out/kernel"]
