@@ -157,7 +157,9 @@ def many_rows(users: int = 40) -> list[Row]:
     return [rows[i] for i in random.permutation(len(rows))]
 
 
-@pytest.mark.parametrize("strategy", ["leave_last_out", "temporal"])
+@pytest.mark.parametrize(
+    "strategy", ["leave_last_out", pytest.param("temporal", marks=pytest.mark.slow)]
+)
 def test_bytes_do_not_depend_on_how_the_work_is_spread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
@@ -286,7 +288,7 @@ def run_pipeline(root: Path, source: Path, source_hash: str = "a") -> str:
     return str(metadata_store_pb2.Execution.State.Name(last.last_known_state))
 
 
-@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("zipped", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_cache_sees_changed_files_and_changed_code(tmp_path: Path, zipped: bool) -> None:
     release = write_release(tmp_path / "in" / "ml", "1m")
     source = tmp_path / "release.zip" if zipped else release.parent

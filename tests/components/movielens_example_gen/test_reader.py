@@ -206,7 +206,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(lines=LINES, block_bytes=st.integers(5, 200), tail=st.sampled_from(TAILS))
 def test_ranges_of_any_size_read_the_same(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], block_bytes: int, tail: str

@@ -214,6 +214,7 @@ def test_same_seed_same_student_and_all_that_shapes_it_counts(tmp_path: Path) ->
     assert len(names) == 5
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_students_part_trains_no_teacher_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

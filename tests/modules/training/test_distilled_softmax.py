@@ -113,7 +113,7 @@ def test_two_movies_by_hand() -> None:
     assert float(ours) == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize(("temperature", "xla"), [(1.0, False), (2.0, False), (1.0, True)])
+@pytest.mark.parametrize(("temperature", "xla"), [(2.0, False), (1.0, True)])
 def test_without_the_teachers_share_it_is_the_full_softmax(temperature: float, xla: bool) -> None:
     variables, targets, weights, teacher = inputs()
 

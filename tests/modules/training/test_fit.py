@@ -88,7 +88,10 @@ def test_same_seed_same_weights_and_another_seed_others(tmp_path: Path, whole: W
 # 8 updates an epoch, with and without buckets, a save every 3 updates and after each epoch: the
 # third save is between two epochs, the fifth is update 12, in mid-epoch, and the last one is the
 # end of the run.
-@pytest.mark.parametrize("saves", [3, 5, 11])
+@pytest.mark.parametrize(
+    "saves",
+    [pytest.param(3, marks=pytest.mark.slow), 5, pytest.param(11, marks=pytest.mark.slow)],
+)
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, whole: Whole, saves: int
 ) -> None:

@@ -136,6 +136,7 @@ def test_item_features_come_from_the_catalogue(arguments: SimpleNamespace, tmp_p
     assert (tmp_path / "model/Format-Serving/saved_model.pb").exists()
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_export_is_not_trained_again(
     arguments: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

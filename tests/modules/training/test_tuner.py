@@ -82,6 +82,7 @@ def test_a_tuner_goes_with_no_item_features() -> None:
         Config.model_validate(tree)
 
 
+@pytest.mark.slow
 def test_the_best_of_a_search_is_trained(
     arguments: SimpleNamespace,  # noqa: F811
     tmp_path: Path,
