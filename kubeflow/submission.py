@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pipeline.config.root import read_yaml
 from pipeline.errors import ConfigError, PocketRecError
 
 _MEANT = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number", "BOOLEAN": "true, false"}
@@ -62,13 +61,9 @@ def read_submission(path: Path, values: Sequence[str]) -> Submission:
     Raises:
         ConfigError: The file is no compiled pipeline, or a value is not one of its parameters'.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: neither YAML nor JSON ({error})") from None
-    spec = tree.get("pipelineSpec", tree) if isinstance(tree, dict) else {}
+    # JSON is YAML too.
+    tree = read_yaml(path)
+    spec = tree.get("pipelineSpec", tree)
     if "pipelineInfo" not in spec or "root" not in spec:
         raise ConfigError(f"{path}: not a compiled pipeline; `pocketrec compile` writes one")
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})

@@ -260,7 +260,7 @@ def test_values_are_checked_before_anything_is_sent(compiled: Path, value: str, 
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "cannot be read"), ("a: [", "neither YAML nor JSON"), ("a: 1", "not a compiled")],
+    [(None, "cannot be read"), ("a: [", "not valid YAML"), ("a: 1", "not a compiled")],
 )
 def test_a_file_that_is_no_pipeline_is_refused(
     tmp_path: Path, content: str | None, says: str
