@@ -192,6 +192,7 @@ def test_reports_teachers_apart(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert epochs == {".": 2, "teacher_1": 1, "teacher_2": 3}
 
 
+@pytest.mark.slow
 def test_same_seed_same_student_and_all_that_shapes_it_counts(tmp_path: Path) -> None:
     short = {"model": CNN, "training": {"max_epochs": 1}}
     first = weights(train(run_settings(short), tmp_path / "first"))
