@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pydantic
 import yaml
 from tfx import v1 as tfx
 
@@ -21,7 +20,8 @@ from kubeflow.runtime_parameters import (
     places_of,
 )
 from kubeflow.targets import CHECKPOINT_ROOT, Settings, Target
-from pipeline.config.root import Config
+from pipeline.config.root import Config, set_key, validated
+from pipeline.errors import ConfigError
 from pipeline.pipeline import Locations, create_pipeline
 from pipeline.text_file import write_text
 
@@ -141,18 +141,14 @@ def _varied(
     Raises:
         ValueError: No other value goes with the rest of the configuration.
     """
-    *sections, last = parameter.key.split(".")
     for value in parameter.others(default):
         tree = config.model_dump()
-        section = tree
-        for key in sections:
-            section = section[key]
-        if section[last] == value:
-            continue
-        section[last] = value
+        set_key(tree, parameter.key.split("."), value, parameter.name)
         try:
-            varied = Config.model_validate(tree)
-        except pydantic.ValidationError:
+            varied = validated(Config, tree, parameter.name)
+        except ConfigError:
+            continue
+        if varied == config:
             continue
         if parameter.key in _ADDRESSES:
             settings = dataclasses.replace(settings, **{_ADDRESSES[parameter.key]: value})

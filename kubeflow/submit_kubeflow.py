@@ -38,7 +38,6 @@ def submit(
     try:
         # The client prints links that lead nowhere behind a port-forward.
         with contextlib.redirect_stdout(io.StringIO()):
-            # A namespace that is not None is asked for at once, without one the health is.
             client = kfp.Client(host=endpoint, existing_token=token)
             run = client.create_run_from_pipeline_package(
                 str(submission.path),
