@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from tfx import v1 as tfx
 
-from kubeflow import resources, validate
+from kubeflow import caching, resources, validate
 from kubeflow.entrypoint import MODULE_FLAG, OUTPUTS_FLAG
 from kubeflow.runtime_parameters import (
     PARAMETERS,
@@ -71,6 +71,8 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
         places = places_of(parameter, value, compiled, _constants(other["pipelineSpec"]))
         add(spec, parameter, default, places)
     _enter(spec)
+    if target == "kubeflow":
+        caching.keep_fresh(spec, module_flag=MODULE_FLAG, outputs_flag=OUTPUTS_FLAG)
     resources.apply(spec, config.deployment)
     # A spec travels without its job too: the run's root then has to be in the spec itself.
     spec["defaultPipelineRoot"] = settings.pipeline_root
@@ -92,7 +94,7 @@ def _job(config: Config, settings: Settings, target: Target) -> dict[str, Any]:
             tracking_uri=settings.tracking_uri,
             registry_artifacts=f"{settings.pipeline_root}/registry",
         ),
-        local_resolver=False,
+        model_to_beat="champion" if target == "kubeflow" else "latest_blessed",
     )
     runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
         config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(

@@ -4,18 +4,21 @@
 
 The run's parameters are put in their places (see `kubeflow.runtime_parameters`), and what
 open-source Kubeflow Pipelines leaves out is added (see `kubeflow.mending`). All other arguments
-go on as they are.
+go on as they are. Where the run lies on `s3://`, that file system is made known first (see
+`kubeflow.object_storage`).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from kubeflow import mending, runtime_parameters
+from kubeflow import mending, object_storage, runtime_parameters
 
 MODULE_FLAG = "--tfx_module"
 OUTPUTS_FLAG = "--json_serialized_outputs_spec_args"
@@ -53,7 +56,31 @@ def main() -> None:
     """Runs the module in this process, as `python -m` would."""
     module, arguments = prepared(sys.argv[1:])
     sys.argv[1:] = arguments
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    os.environ.update(object_storage.variables(os.environ))
+    if not any(object_storage.SCHEME in argument for argument in arguments):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    object_storage.register_file_system()
+    status = _status_of(module)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The file system would abort an orderly end, and so fail a step that has done its work.
+    os._exit(status)
+
+
+def _status_of(module: str) -> int:
+    """Runs a module and returns what the process's exit status would be."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+            return 1
+        return end.code or 0
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _value(arguments: list[str], flag: str, default: str | None = None) -> str:

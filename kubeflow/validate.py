@@ -138,6 +138,12 @@ def _input_problems(proto: Any, name: str, task: Any) -> Iterator[str]:
         source = given.component_input_parameter
         if source and source not in proto.root.input_definitions.parameters:
             yield f"tasks.{name}: reads the runtime parameter {source!r}, which does not exist"
+        output = given.task_output_parameter
+        if output.producer_task and not _puts_out_parameter(proto, output):
+            yield (
+                f"tasks.{name}: reads the parameter {output.output_parameter_key!r} of "
+                f"{output.producer_task!r}, which does not put it out"
+            )
     for key, artifact in sorted(task.inputs.artifacts.items()):
         if key not in declared.artifacts:
             yield f"tasks.{name}: passes the artifact {key!r}, which its component does not declare"
@@ -162,6 +168,14 @@ def _input_problems(proto: Any, name: str, task: Any) -> Iterator[str]:
             )
 
 
+def _puts_out_parameter(proto: Any, output: Any) -> bool:
+    tasks = proto.root.dag.tasks
+    if output.producer_task not in tasks:
+        return False
+    producer = proto.components[tasks[output.producer_task].component_ref.name]
+    return output.output_parameter_key in producer.output_definitions.parameters
+
+
 def _cycle_problems(tasks: Any) -> Iterator[str]:
     waiting = {name: _upstream(task) & set(tasks) for name, task in tasks.items()}
     while ready := [name for name, upstream in waiting.items() if not upstream]:
@@ -174,8 +188,9 @@ def _cycle_problems(tasks: Any) -> Iterator[str]:
 
 
 def _upstream(task: Any) -> set[str]:
-    sources = task.inputs.artifacts.values()
-    return {*task.dependent_tasks, *(s.task_output_artifact.producer_task for s in sources)}
+    artifacts = (a.task_output_artifact.producer_task for a in task.inputs.artifacts.values())
+    parameters = (p.task_output_parameter.producer_task for p in task.inputs.parameters.values())
+    return {*task.dependent_tasks, *artifacts, *(name for name in parameters if name)}
 
 
 def _has_default(parameter: Any) -> bool:

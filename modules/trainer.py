@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from modules.local_copy import local_folder
 from modules.models import serving
 from modules.training.data import RunSettings, read_training_data
 from modules.training.distribution import build_distribution
@@ -50,23 +51,25 @@ def run_fn(fn_args: Any) -> None:
     serving.check_top_k(
         conversion.top_k, movies=data.movies, history_length=settings.history.length
     )
-    trained = train_recommender(
-        settings,
-        data,
-        checkpoint_root=Path(custom["checkpoint_root"]),
-        log_folder=Path(fn_args.model_run_dir),
-        distribution=distribution,
-    )
+    with local_folder(fn_args.model_run_dir) as log_folder:
+        trained = train_recommender(
+            settings,
+            data,
+            checkpoint_root=Path(custom["checkpoint_root"]),
+            log_folder=log_folder,
+            distribution=distribution,
+        )
 
     def deliver() -> float:
-        serving.export(
-            trained.model,
-            fn_args.serving_model_dir,
-            top_k=conversion.top_k,
-            history_length=settings.history.length,
-        )
-        if tuned:
-            save_values(fn_args.serving_model_dir, tuned)
+        with local_folder(fn_args.serving_model_dir) as folder:
+            serving.export(
+                trained.model,
+                str(folder),
+                top_k=conversion.top_k,
+                history_length=settings.history.length,
+            )
+            if tuned:
+                save_values(str(folder), tuned)
         # Not before: a run that is killed in the export needs no second training.
         trained.remove_checkpoints()
         return 0.0

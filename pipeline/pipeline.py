@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from tfx import v1 as tfx
 
 from components.catalogue_trainer.component import CatalogueTrainer
+from components.champion_model.component import ChampionModel
 from components.reference_ranks.component import ReferenceRanks
 from components.registry_pusher.component import RegistryPusher
 from components.tflite_converter.component import TFLiteConverter
@@ -22,6 +23,15 @@ from pipeline.data_steps import DataSteps, data_steps
 RUN_FN = "modules.trainer.run_fn"
 TUNER_FN = "modules.tuner.tuner_fn"
 EVALUATION_MODULE = "modules.evaluation.extractors"
+
+ModelToBeat = Literal["other_blessed", "latest_blessed", "champion"]
+"""Where a pipeline finds the model that its candidate must not fall behind.
+
+`other_blessed`: the model that was blessed last, leaving out the candidate, so that an identical
+second run is cached whole; LocalDagRunner alone can search its metadata so. `latest_blessed`: TFX's
+own search, which Vertex AI knows. `champion`: a step that asks the model registry, for open-source
+Kubeflow Pipelines, which knows no search.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +60,7 @@ def create_pipeline(
     *,
     name: str,
     locations: Locations,
-    local_resolver: bool = True,
+    model_to_beat: ModelToBeat = "other_blessed",
     metadata_connection_config: Any | None = None,
 ) -> tfx.dsl.Pipeline:
     """Wires the stages from a MovieLens release to a version in the model registry.
@@ -59,8 +69,7 @@ def create_pipeline(
         config: All settings.
         name: The pipeline's name; models are compared with blessed ones of the same name.
         locations: Where to read and write.
-        local_resolver: Find the blessed model that is older than the candidate, so that an
-            identical second run is cached whole. Kubeflow knows the standard strategy alone.
+        model_to_beat: How the model to compare with is found.
         metadata_connection_config: ML Metadata's database, for runners that need it.
     """
     data = data_steps(config, input_base=locations.input_base, schema_file=locations.schema_file)
@@ -98,12 +107,11 @@ def create_pipeline(
         ),
     ).with_id("tflite_converter")
 
-    resolver = blessed_model_resolver(converter.outputs["model"], local=local_resolver).with_id(
-        "latest_blessed_model"
-    )
+    to_beat = _model_to_beat(model_to_beat, config, locations, converter)
     evaluation_hash = source_hash(
         "modules.evaluation",
         "modules.serving_inputs",
+        "components.champion_model.layout",
         "components.reference_ranks",
         "modules.user_attributes",
         "modules.vocabulary",
@@ -113,7 +121,7 @@ def create_pipeline(
         timelines=example_gen.outputs["examples"],
         candidate=converter.outputs["model"],
         transform_graph=transform.outputs["transform_graph"],
-        blessed=resolver.outputs["model"],
+        blessed=to_beat.outputs["model"],
         config=config.gate.model_dump_json(),
         source_hash=evaluation_hash,
     ).with_id("reference_ranks")
@@ -153,7 +161,7 @@ def create_pipeline(
             *tuners,
             trainer,
             converter,
-            resolver,
+            to_beat,
             reference_ranks,
             evaluator,
             pusher,
@@ -162,6 +170,25 @@ def create_pipeline(
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=list(config.runtime.beam_args),
     )
+
+
+def _model_to_beat(
+    found: ModelToBeat, config: Config, locations: Locations, converter: TFLiteConverter
+) -> Any:
+    if found == "champion":
+        champion = ChampionModel(
+            tracking_uri=locations.tracking_uri,
+            model_name=config.registry.model_name,
+            source_hash=source_hash(
+                "components.champion_model", "components.tflite_converter.layout"
+            ),
+        ).with_id("champion_model")
+        # Training takes hours, in which another model may become champion.
+        champion.add_upstream_node(converter)
+        return champion
+    return blessed_model_resolver(
+        converter.outputs["model"], local=found == "other_blessed"
+    ).with_id("latest_blessed_model")
 
 
 def _tuner(config: Config, data: DataSteps) -> tfx.components.Tuner:

@@ -66,7 +66,7 @@ class ReferenceRanks(base_component.BaseComponent):
             timelines: ExampleGen's `Examples`.
             candidate: The converter's `Model`.
             transform_graph: The `TransformGraph` with the vocabulary of the windows.
-            blessed: The `Model` blessed last; may hold none.
+            blessed: The `Model` blessed last, or the champion; may hold none.
             config: `GateConfig` as JSON.
             source_hash: Hash of the code, for the cache key.
         """

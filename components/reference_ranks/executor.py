@@ -13,6 +13,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
+from components.champion_model.layout import holds_model
 from components.reference_ranks.ranks import BlessedRanker, ReferenceRanker
 from components.reference_ranks.rows import read_windows, with_features
 from components.reference_ranks.served_model import ServedModel
@@ -89,6 +90,9 @@ def _blessed(
         logging.info("No blessed model to compare with.")
         return None
     uri = artifact_utils.get_single_uri(artifacts)
+    if not holds_model(uri):
+        logging.info("The registry held no champion to compare with.")
+        return None
     return BlessedRanker(uri, candidate, _timelines(input_dict, features.SPLIT_TEST))
 
 

@@ -23,6 +23,7 @@ from components.registry_pusher.tags import registry_tags, run_metrics
 from modules import features
 from modules.catalogue import read_catalogue
 from modules.evaluation.results import Validation, load_metrics, load_validation
+from modules.local_copy import local_copy
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import RegistryConfig
 from pipeline.config.root import Config, lay_over, validated
@@ -75,7 +76,7 @@ class RegistryPusherExecutor(pusher_executor.Executor):
             return
         config = RegistryConfig.model_validate_json(exec_properties["config"])
         with tempfile.TemporaryDirectory(prefix="pocketrec-push-") as scratch:
-            source = self._collect(input_dict, exec_properties, validation, Path(scratch))
+            source = self._collect(input_dict, exec_properties, validation)
             bundle_dir = write_bundle(source, Path(scratch) / BUNDLE_FOLDER)
             pusher = Pusher(
                 tracking_uri=exec_properties["tracking_uri"],
@@ -105,14 +106,15 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         input_dict: Mapping[str, Sequence[types.Artifact]],
         exec_properties: Mapping[str, Any],
         validation: Validation,
-        scratch: Path,
     ) -> BundleSource:
         artifacts = {
             name: artifact_utils.get_single_instance(list(listed))
             for name, listed in input_dict.items()
         }
-        model_dir = _local(artifacts["model"].uri, scratch / "model")
-        conversion = read_conversion(model_dir)
+        with local_copy(artifacts["model"].uri) as model_dir:
+            conversion = read_conversion(model_dir)
+            variants = read_variants(model_dir, conversion)
+            shipped = read_movie_ids(model_dir)
         movie_ids, counts = read_vocabulary(vocabulary_path(artifacts["transform_graph"].uri))
         catalogue = read_catalogue(
             artifact_utils.get_split_uri([artifacts["examples"]], features.SPLIT_CATALOGUE)
@@ -123,10 +125,8 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         config = public_config(validated(Config, settings, "pipeline_config"))
         return BundleSource(
             conversion=conversion,
-            variants=read_variants(model_dir, conversion),
-            movies=vocabulary_movies(
-                read_movie_ids(model_dir), movie_ids.tolist(), counts.tolist(), catalogue
-            ),
+            variants=variants,
+            movies=vocabulary_movies(shipped, movie_ids.tolist(), counts.tolist(), catalogue),
             metrics=_without_nan(load_metrics(artifacts["evaluation"].uri)),
             gate=[_check(verdict) for verdict in validation.verdicts],
             lineage=self._lineage(artifacts, exec_properties),
@@ -212,10 +212,3 @@ def _counts(examples: types.Artifact) -> dict[str, int | float | str]:
 
 def _base_name(dataset: str) -> str:
     return dataset.rstrip("/").rpartition("/")[2]
-
-
-def _local(uri: str, target: Path) -> Path:
-    if "://" not in uri:
-        return Path(uri)
-    io_utils.copy_dir(uri, str(target))
-    return target

@@ -17,6 +17,7 @@ from components.tflite_converter.parity import HeldOut
 from components.tflite_converter.variants import Conversion, convert_variants
 from modules import features
 from modules.evaluation.ranking import Ragged
+from modules.local_copy import local_copy
 from modules.serving_inputs import ServingInput, further_inputs, inputs_of_windows
 from modules.training.hyperparameters import saved_values, tuned_model
 from modules.training.input import read_windows
@@ -53,23 +54,23 @@ class Executor(base_executor.BaseExecutor):
         graph_uri = artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH])
         movie_ids, _ = read_vocabulary(io_utils.ensure_local(vocabulary_path(graph_uri)))
         trained = artifact_utils.get_single_instance(input_dict[TRAINED_MODEL])
-        saved_model = path_utils.serving_model_path(trained.uri)
-        tuned = saved_values(saved_model)
-        model_config = tuned_model(
-            ModelConfig.model_validate_json(exec_properties["model_config"]), tuned
-        )
-
-        conversion = convert_variants(
-            saved_model,
-            _held_out(
-                input_dict[EXAMPLES],
-                graph_uri,
-                len(movie_ids),
-                config.parity_windows,
-                further_inputs(model_config),
-            ),
-            config=config,
-        )
+        # The child process that converts knows no object storage.
+        with local_copy(path_utils.serving_model_path(trained.uri)) as saved_model:
+            tuned = saved_values(str(saved_model))
+            model_config = tuned_model(
+                ModelConfig.model_validate_json(exec_properties["model_config"]), tuned
+            )
+            conversion = convert_variants(
+                str(saved_model),
+                _held_out(
+                    input_dict[EXAMPLES],
+                    graph_uri,
+                    len(movie_ids),
+                    config.parity_windows,
+                    further_inputs(model_config),
+                ),
+                config=config,
+            )
         _log(conversion)
         converted = artifact_utils.get_single_instance(output_dict[MODEL])
         write_artifact(

@@ -75,8 +75,6 @@ def add_parser(subparsers: Any) -> None:
 
 def handler(args: argparse.Namespace) -> int:
     """Compiles, writes the file and says what was written."""
-    import sys
-
     from kubeflow.targets import settings
     from pipeline.config.select import load_selected
     from pipeline.errors import ConfigError, PocketRecError
@@ -108,10 +106,4 @@ def handler(args: argparse.Namespace) -> int:
     print(f"  writes {deployment.pipeline_root}, registers with {deployment.tracking_uri}")
     parameters = sorted(compiled.spec["root"]["inputDefinitions"]["parameters"])
     print(f"  runtime parameters: {', '.join(parameters)}")
-    if args.target == "kubeflow" and compiled.resolver_tasks:
-        print(
-            "pocketrec: note: open-source Kubeflow Pipelines refuses resolver tasks "
-            f"({', '.join(compiled.resolver_tasks)}); see kubeflow/README.md",
-            file=sys.stderr,
-        )
     return 0

@@ -59,7 +59,35 @@ def test_names_suit_kubernetes_and_references_follow(kubeflow: compiling.Compile
     assert "data-gate" in found["transform"]["dependentTasks"]
     assert "evaluator" in found["registry-pusher"]["dependentTasks"]
     blessed = found["reference-ranks"]["inputs"]["artifacts"]["blessed"]["taskOutputArtifact"]
-    assert blessed["producerTask"] == "latest-blessed-model-model-resolver"
+    assert blessed["producerTask"] == "champion-model"
+
+
+def test_open_source_kubeflow_gets_no_resolver(kubeflow: compiling.Compiled) -> None:
+    assert kubeflow.resolver_tasks == ()
+    assert {name.replace("-", "_") for name in tasks(kubeflow)} == set(STEPS) - {RESOLVER} | {
+        "champion_model",
+        "release_fingerprint",
+    }
+
+
+def test_what_changes_unseen_is_never_served_from_the_cache(kubeflow: compiling.Compiled) -> None:
+    """The registry's champion, and the files at an address; the rest is."""
+    found = tasks(kubeflow)
+    fresh = {n for n, task in found.items() if not task["cachingOptions"].get("enableCache")}
+    assert fresh == {"champion-model", "release-fingerprint"}
+    # A champion of before a long training may be none after it.
+    assert "tflite-converter" in found["champion-model"]["dependentTasks"]
+    look, read = found["release-fingerprint"], found["movielens-example-gen"]
+    given = dict(read["inputs"]["parameters"])
+    assert given.pop("runtime_release_fingerprint")["taskOutputParameter"] == {
+        "producerTask": "release-fingerprint",
+        "outputParameterKey": "fingerprint",
+    }
+    assert look["inputs"]["parameters"] == given
+
+
+def test_vertex_looks_at_the_files_itself(vertex: compiling.Compiled) -> None:
+    assert "release_fingerprint" not in tasks(vertex)
 
 
 def test_the_trainer_gets_the_catalogue(vertex: compiling.Compiled) -> None:
@@ -68,16 +96,14 @@ def test_the_trainer_gets_the_catalogue(vertex: compiling.Compiled) -> None:
     assert inputs["examples"]["taskOutputArtifact"]["producerTask"] == "transform"
 
 
-def test_every_step_runs_in_the_image_and_is_cached(kubeflow: compiling.Compiled) -> None:
+def test_every_step_runs_in_the_image_and_is_tried_again(kubeflow: compiling.Compiled) -> None:
     executors = kubeflow.spec["deploymentSpec"]["executors"]
     containers = [e["container"] for e in executors.values() if "container" in e]
-    assert len(containers) == len(STEPS) - 1
+    assert len(containers) == len(executors) == len(STEPS) + 1
     assert {container["image"] for container in containers} == {"me/image:7"}
-    cached = [name for name, task in tasks(kubeflow).items() if "cachingOptions" in task]
-    assert len(cached) == len(containers)
     assert {container["resources"]["cpuLimit"] for container in containers} == {1.0}
     retried = [name for name, task in tasks(kubeflow).items() if "retryPolicy" in task]
-    assert retried == cached
+    assert retried == list(tasks(kubeflow))
 
 
 def test_addresses_reach_the_steps_that_use_them(vertex: compiling.Compiled) -> None:
@@ -124,6 +150,7 @@ def test_a_runs_parameters_are_what_compiling_with_them_gives(
             if "componentInputParameter" in value
             else value["runtimeValue"]["constant"]
             for key, value in sent.items()
+            if "taskOutputParameter" not in value
         }
         seen |= {key for key in properties if key.startswith("runtime_")}
         for container in containers_of(executor):
@@ -241,6 +268,13 @@ def _wrong_type(spec: dict[str, Any]) -> None:
     inputs["examples"]["taskOutputArtifact"]["outputArtifactKey"] = "transform_graph"
 
 
+def _no_such_output_parameter(spec: dict[str, Any]) -> None:
+    inputs = spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["parameters"]
+    inputs["run_fn"] = {
+        "taskOutputParameter": {"producerTask": "transform", "outputParameterKey": "size"}
+    }
+
+
 def _missing_parameter(spec: dict[str, Any]) -> None:
     del spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["parameters"]["run_fn"]
 
@@ -268,6 +302,10 @@ def _circle(spec: dict[str, Any]) -> None:
         (
             _no_such_runtime_parameter,
             "tasks.trainer: reads the runtime parameter 'epochs', which does not exist",
+        ),
+        (
+            _no_such_output_parameter,
+            "tasks.trainer: reads the parameter 'size' of 'transform', which does not put it out",
         ),
         (_wrong_type, "(?s)tasks.trainer.examples: needs.*tfx.Examples.*tfx.TransformGraph"),
         (_missing_parameter, "tasks.trainer: leaves out the parameter 'run_fn'"),
@@ -302,7 +340,6 @@ def test_the_command_writes_the_spec_and_says_where_it_will_run(
     said = capsys.readouterr()
     assert "13 tasks" in said.out
     assert "s3://mlpipeline/pocketrec/data/ml-1m" in said.out
-    assert "refuses resolver tasks" in said.err
     args = parser.parse_args([*start, str(tmp_path / "pipeline.txt")])
     with pytest.raises(ConfigError, match=r"\.yaml, \.yml, \.json"):
         args.handler(args)

@@ -1,0 +1,65 @@
+"""Asks the registry for its champion."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import Artifact, artifact_utils
+
+from components.champion_model.layout import write_champion, write_no_model
+from pipeline.errors import RegistryError
+from pipeline.registry.registry import Registry
+from pipeline.registry.store import open_store
+from pocketrec_device.bundle import Bundle
+from pocketrec_device.errors import BundleError
+
+MODEL = "model"
+TRACKING_URI = "tracking_uri"
+MODEL_NAME = "model_name"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Executor of `ChampionModel`."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the champion, or that there is none.
+
+        Raises:
+            RegistryError: The registry cannot be reached, or its champion is damaged.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        model = artifact_utils.get_single_instance(output_dict[MODEL])
+        name = exec_properties[MODEL_NAME]
+        store = open_store(exec_properties[TRACKING_URI])
+        versions = store.versions(name)
+        with tempfile.TemporaryDirectory(prefix="pocketrec-champion-") as downloads:
+            registry = Registry(store, name, Path(downloads))
+            champion = registry.champion(versions)
+            if champion is None:
+                reason = (
+                    f"the registry holds {len(versions)} version(s) of {name!r}, none of them "
+                    "champion: there is nothing to compare with"
+                )
+                logging.warning("NO CHAMPION: %s", reason)
+                write_no_model(model.uri, reason)
+                return
+            try:
+                write_champion(model.uri, Bundle.load(registry.bundle_path(champion)))
+            except BundleError as error:
+                raise RegistryError(
+                    f"the champion, version {champion.version} of {name!r}, cannot be compared "
+                    f"with: {error}. Promote another version, or leave the comparison out: "
+                    "--set gate.ignore_blessed=true"
+                ) from None
+        model.set_int_custom_property("registry_version", champion.version)
+        model.set_string_custom_property("registry_model", name)
+        logging.info("The champion is version %d of %r.", champion.version, name)
