@@ -2,7 +2,7 @@ PYTHON := .venv/bin/python
 SOURCES := pipeline components modules schema kubeflow device benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint types check format lock example-spec clean
+.PHONY: help setup run test test-slow test-cluster lint types check format lock example-spec clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ test: setup ## the fast tests
 
 test-slow: setup ## whole pipelines, kill and scale tests
 	$(PYTHON) -m pytest -m slow --timeout 3600 $(ARGS)
+
+test-cluster: setup ## the compiled pipeline as Kubeflow and Vertex AI run it, without a cluster
+	$(PYTHON) -m pytest -m slow --timeout 3600 tests/e2e/test_cluster_free.py $(ARGS)
 
 lint: setup ## ruff: lint and format
 	.venv/bin/ruff check $(SOURCES)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from modules.evaluation.results import load_validation
 from pipeline.registry.registry import Registry, open_registry
 from pipeline.workspace import Workspace
 from tests.e2e.command import PROJECT, SMALL, pocketrec
-from tests.kubeflow.cluster.backends import Kubeflow
+from tests.kubeflow.cluster.backends import Kubeflow, Vertex
 from tests.kubeflow.cluster.container import Image, Kill
 from tests.kubeflow.cluster.player import Player, TaskRun
 from tests.servers import client_arguments, mlflow_server, object_store
@@ -24,21 +27,55 @@ BUCKET = "mlpipeline"
 HOME = "/opt/pocketrec"
 
 
+UP_TO_WINDOWS = {
+    "data-gate",
+    "example-validator",
+    "movielens-example-gen",
+    "schema-importer",
+    "statistics-gen",
+    "transform",
+}
+MODEL_AND_GATE = {"evaluator", "reference-ranks", "registry-pusher", "tflite-converter", "trainer"}
+CHANGE = "recall_change_from_blessed_at_10"
+
+
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """A backend with its object store and its model registry."""
+    """A backend with its model registry.
+
+    Attributes:
+        player: Plays the backend.
+        spec: The compiled pipeline.
+        registry: Where its models go.
+        fetch: Copies a folder of the pipeline's root to this machine.
+        write: Replaces a file of the release.
+    """
 
     player: Player
     spec: Mapping[str, Any]
     registry: Registry
+    fetch: Callable[[str], Path]
+    write: Callable[[str, bytes], object]
 
-    def states(self, done: Mapping[str, TaskRun]) -> dict[str, set[str]]:
-        failed = {name: run.error for name, run in done.items() if run.state == "failed"}
-        assert not failed, "\n\n".join(f"{name}: {error}" for name, error in failed.items())
-        states: dict[str, set[str]] = {}
-        for name, run in done.items():
-            states.setdefault(run.state, set()).add(name.replace("_", "-"))
-        return states
+    def versions(self) -> list[int]:
+        return [version.version for version in self.registry.versions()]
+
+    def compared(self, done: Mapping[str, TaskRun]) -> bool:
+        """Whether the gate of a run had an earlier model to compare with."""
+        (evaluation,) = done["evaluator"].outputs.artifacts["evaluation"]
+        verdicts = load_validation(str(self.fetch(evaluation.uri))).verdicts
+        (change,) = (verdict.value for verdict in verdicts if verdict.metric == CHANGE)
+        return change is not None and math.isfinite(change)
+
+
+def states(done: Mapping[str, TaskRun]) -> dict[str, set[str]]:
+    """Tasks by how they went, under their names on Kubeflow; none may have failed."""
+    failed = {name: run.error for name, run in done.items() if run.state == "failed"}
+    assert not failed, "\n\n".join(f"{name}: {error}" for name, error in failed.items())
+    found: dict[str, set[str]] = {}
+    for name, run in done.items():
+        found.setdefault(run.state, set()).add(name.replace("_", "-"))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -50,42 +87,131 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compiled(target: str, output: Path, *options: str) -> dict[str, Any]:
-    words = ["compile", "--target", target, "--output", str(output), *options]
-    for setting in SMALL:
+    words = ["compile", "--target", target, "--output", str(output), "--dataset", "sample"]
+    # Another seed's model may be a little worse, and is to be registered all the same.
+    for setting in (*SMALL, "gate.max_drop_from_blessed=0.5"):
         words += ["--set", setting]
-    pocketrec(*words)
+    pocketrec(*words, *options)
     spec: dict[str, Any] = yaml.safe_load(output.read_text())
     return spec
 
 
 @pytest.fixture(scope="module")
 def kubeflow(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Everything on an object store, as in a cluster."""
     import boto3
 
     folder = tmp_path_factory.mktemp("kubeflow")
     with (
         object_store(folder / "store", BUCKET) as environment,
         mlflow_server(folder / "mlflow") as tracking_uri,
+        pytest.MonkeyPatch.context() as patch,
     ):
+        for name, value in environment.items():
+            patch.setenv(name, value)
         client = boto3.client("s3", **client_arguments(environment))
         for file in release.iterdir():
             client.upload_file(str(file), BUCKET, f"pocketrec/data/sample/{file.name}")
-        spec = compiled(
-            "kubeflow", folder / "spec.yaml", "--tracking-uri", tracking_uri, "--dataset", "sample"
+
+        def fetch(uri: str) -> Path:
+            prefix = uri.removeprefix(f"s3://{BUCKET}/")
+            for entry in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]:
+                target = folder / "fetched" / entry["Key"]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not entry["Key"].endswith("/"):
+                    client.download_file(BUCKET, entry["Key"], str(target))
+            return folder / "fetched" / prefix
+
+        spec = compiled("kubeflow", folder / "spec.yaml", "--tracking-uri", tracking_uri)
+        yield Cluster(
+            Player(Kubeflow(), Image(HOME, PROJECT, environment), folder / "disks"),
+            spec,
+            open_registry(Workspace.at(folder / "workspace"), tracking_uri),
+            fetch,
+            lambda name, content: client.put_object(
+                Bucket=BUCKET, Key=f"pocketrec/data/sample/{name}", Body=content
+            ),
         )
-        image = Image(HOME, PROJECT, environment)
-        player = Player(Kubeflow(), image, folder / "disks")
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            registry = open_registry(Workspace.at(folder / "workspace"), tracking_uri)
-            yield Cluster(player, spec, registry)
 
 
-def test_on_open_source_kubeflow_with_its_object_store(kubeflow: Cluster) -> None:
-    """One step is killed in the middle of registering and tried again."""
+@pytest.fixture(scope="module")
+def vertex(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A folder stands for the bucket: no emulator can stand in for `gs://`."""
+    folder = tmp_path_factory.mktemp("vertex")
+    with mlflow_server(folder / "mlflow") as tracking_uri:
+        root = "gs://bucket/root"
+        options = ["--tracking-uri", tracking_uri, "--pipeline-root", root]
+        compiled("vertex", folder / "spec.yaml", *options)
+        text = (folder / "spec.yaml").read_text().replace(root, str(folder / "root"))
+        shutil.copytree(release, folder / "root" / "data" / "sample")
+        yield Cluster(
+            Player(Vertex(), Image(HOME, PROJECT, {}), folder / "disks"),
+            yaml.safe_load(text),
+            open_registry(Workspace.at(folder / "workspace"), tracking_uri),
+            Path,
+            lambda name, content: (folder / "root" / "data" / "sample" / name).write_bytes(content),
+        )
+
+
+def test_on_open_source_kubeflow_from_a_release_to_a_registered_model(kubeflow: Cluster) -> None:
+    """One step is killed while it registers, and tried again: no second version."""
     kill = Kill("registry-pusher", once_it_says="Starting executor")
-    first = kubeflow.player.run(kubeflow.spec, kill=kill)
-    assert kubeflow.states(first) == {"succeeded": set(kubeflow.spec["root"]["dag"]["tasks"])}
-    assert first["registry-pusher"].attempts == 2
-    assert [version.version for version in kubeflow.registry.versions()] == [1]
+    done = kubeflow.player.run(kubeflow.spec, kill=kill)
+    fresh = {"champion-model", "release-fingerprint"}
+    assert states(done) == {"succeeded": UP_TO_WINDOWS | MODEL_AND_GATE | fresh}
+    assert done["registry-pusher"].attempts == 2
+    assert kubeflow.versions() == [1]
+    assert not kubeflow.compared(done)
+
+
+def test_another_run_there_is_compared_with_the_champion(kubeflow: Cluster) -> None:
+    """The same data and another seed, by the run's parameter: cached up to the windows."""
+    done = kubeflow.player.run(kubeflow.spec, {"seed": 43})
+    fresh = {"champion-model", "release-fingerprint"}
+    assert states(done) == {"cached": UP_TO_WINDOWS, "succeeded": MODEL_AND_GATE | fresh}
+    assert kubeflow.compared(done)
+    assert kubeflow.versions() == [1, 2]
+    champion = kubeflow.registry.champion(kubeflow.registry.versions())
+    assert champion is not None
+    assert champion.version == 2
+
+
+def test_a_changed_release_at_the_same_address_is_read_again(
+    kubeflow: Cluster, release: Path
+) -> None:
+    """Its two first steps alone: what follows gets another input, and so runs too."""
+    tasks = kubeflow.spec["root"]["dag"]["tasks"]
+    names = ("release-fingerprint", "movielens-example-gen")
+    part = {**kubeflow.spec, "root": {
+        **kubeflow.spec["root"], "dag": {"tasks": {name: tasks[name] for name in names}}
+    }}  # fmt: skip
+    movies = (release / "movies.csv").read_bytes()
+    kubeflow.write("movies.csv", movies + b"999999,Another Film (2001),Drama\r\n")
+    assert states(kubeflow.player.run(part)) == {"succeeded": set(names)}
+    kubeflow.write("movies.csv", movies)
+    assert states(kubeflow.player.run(part)) == {
+        "succeeded": {"release-fingerprint"},
+        "cached": {"movielens-example-gen"},
+    }
+
+
+def test_on_vertex_the_second_run_compares_with_the_latest_blessed(vertex: Cluster) -> None:
+    resolvers = {
+        "latest-blessed-model-model-blessing-resolver",
+        "latest-blessed-model-model-resolver",
+    }
+    first = vertex.player.run(vertex.spec)
+    assert states(first) == {"succeeded": UP_TO_WINDOWS | MODEL_AND_GATE, "resolved": resolvers}
+    assert not vertex.compared(first)
+    assert vertex.versions() == [1]
+
+    again = vertex.player.run(vertex.spec)
+    compared = {"reference-ranks", "evaluator", "registry-pusher"}
+    assert states(again) == {
+        "cached": UP_TO_WINDOWS | {"trainer", "tflite-converter"},
+        "succeeded": compared,
+        "resolved": resolvers,
+    }
+    assert vertex.compared(again)
+    # The same bundle again: the version is there already.
+    assert vertex.versions() == [1]
