@@ -2,10 +2,10 @@ PYTHON := .venv/bin/python
 SOURCES := pipeline components modules schema kubeflow device benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-cluster lint types check format lock example-spec clean
+.PHONY: help setup run test test-slow test-cluster lint types check format lock example-spec image mlflow-image clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: ## install everything into .venv
 	@tools/setup
@@ -35,12 +35,24 @@ format: setup ## rewrite the sources in ruff's format
 	.venv/bin/ruff check --fix $(SOURCES)
 	.venv/bin/ruff format $(SOURCES)
 
-lock: ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --upgrade --python-version 3.10 pyproject.toml --extra dev -o requirements.lock \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header
+LOCK = uv pip compile --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+lock: ## renew the locks: of set-up, and of the two images (needs uv)
+	$(LOCK) --upgrade pyproject.toml --extra cluster --extra dev -o requirements.lock
+	$(LOCK) pyproject.toml --extra cluster -c requirements.lock -o kubeflow/requirements.lock
+	$(LOCK) --upgrade kubeflow/mlflow/requirements.in -o kubeflow/mlflow/requirements.lock
 
 example-spec: setup ## renew the compiled example under kubeflow/examples
 	.venv/bin/pocketrec compile --target kubeflow --dataset ml-1m --output kubeflow/examples/ml-1m.yaml
+
+IMAGE := pocketrec:0.1.0
+MLFLOW_IMAGE := pocketrec-mlflow:3.17.2
+
+image: ## build the container image of the steps (IMAGE=REGISTRY/NAME:TAG; needs docker)
+	docker build --platform linux/amd64 --file kubeflow/Dockerfile --tag $(IMAGE) .
+
+mlflow-image: ## build the MLflow server's image (MLFLOW_IMAGE=REGISTRY/NAME:TAG; needs docker)
+	docker build --platform linux/amd64 --tag $(MLFLOW_IMAGE) kubeflow/mlflow
 
 clean: ## remove what set-up and tests made; the workspace stays
 	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis
