@@ -38,8 +38,8 @@ format: setup ## rewrite the sources in ruff's format
 LOCK = uv pip compile --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 lock: ## renew the locks: of set-up, and of the two images (needs uv)
-	$(LOCK) --upgrade pyproject.toml --extra cluster --extra dev -o requirements.lock
-	$(LOCK) pyproject.toml --extra cluster -c requirements.lock -o kubeflow/requirements.lock
+	$(LOCK) --upgrade pyproject.toml --extra dev -o requirements.lock
+	$(LOCK) pyproject.toml -c requirements.lock -o kubeflow/requirements.lock
 	$(LOCK) --upgrade kubeflow/mlflow/requirements.in -o kubeflow/mlflow/requirements.lock
 
 example-spec: setup ## renew the compiled example under kubeflow/examples

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from tfx import v1 as tfx
 
-from kubeflow import caching, resources, validate
+from kubeflow import caching, pods, resources, validate
 from kubeflow.entrypoint import MODULE_FLAG, OUTPUTS_FLAG
 from kubeflow.runtime_parameters import (
     PARAMETERS,
@@ -41,11 +41,13 @@ class Compiled:
     Attributes:
         spec: The PipelineSpec, as JSON values.
         job: The PipelineJob around it, which also says where the run writes.
+        platform: The PlatformSpec: secrets and volumes on Kubernetes; empty without any.
         resolver_tasks: Tasks that the backend has to resolve from its metadata.
     """
 
     spec: dict[str, Any]
     job: dict[str, Any]
+    platform: dict[str, Any]
     resolver_tasks: tuple[str, ...]
 
 
@@ -74,11 +76,18 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
     if target == "kubeflow":
         caching.keep_fresh(spec, module_flag=MODULE_FLAG, outputs_flag=OUTPUTS_FLAG)
     resources.apply(spec, config.deployment)
+    pods.add_environment(spec, config.deployment, target, settings.pipeline_root)
+    platform = (
+        pods.platform_spec(spec, config.deployment, settings.pipeline_root)
+        if target == "kubeflow"
+        else {}
+    )
     # A spec travels without its job too: the run's root then has to be in the spec itself.
     spec["defaultPipelineRoot"] = settings.pipeline_root
     validate.parse_job(job)
     proto = validate.parse(spec)
-    return Compiled(spec, job, tuple(validate.resolver_tasks(proto)))
+    validate.parse_platform(platform, proto)
+    return Compiled(spec, job, platform, tuple(validate.resolver_tasks(proto)))
 
 
 def _job(config: Config, settings: Settings, target: Target) -> dict[str, Any]:
@@ -172,16 +181,26 @@ def _constants(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def write(compiled: Compiled, target: Target, path: Path) -> None:
     """Writes the file that a target takes.
 
-    Kubeflow Pipelines takes the PipelineSpec, as YAML, of which JSON is a part. Vertex AI takes the
-    PipelineJob as JSON, or the PipelineSpec as YAML.
+    Kubeflow Pipelines takes the PipelineSpec and, as a second YAML document, the PlatformSpec; JSON
+    has room for the first alone. Vertex AI takes the PipelineJob as JSON, or the PipelineSpec as
+    YAML.
 
     Args:
         compiled: What to write; equal pipelines give equal bytes.
         target: The backend.
         path: The file; its suffix chooses YAML or JSON.
+
+    Raises:
+        ConfigError: The pipeline has a PlatformSpec, and the file is to be JSON.
     """
     if path.suffix in _YAML_SUFFIXES:
-        text = yaml.safe_dump(compiled.spec, sort_keys=True)
+        documents = [compiled.spec, *([compiled.platform] if compiled.platform else [])]
+        text = yaml.safe_dump_all(documents, sort_keys=True)
+    elif compiled.platform:
+        raise ConfigError(
+            f"--output {path}: the steps' secrets and volumes are a second YAML document; "
+            "give a file that ends in .yaml"
+        )
     else:
         tree = compiled.job if target == "vertex" else compiled.spec
         text = json.dumps(tree, sort_keys=True, indent=1) + "\n"

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.root import read_yaml
+import yaml
+
 from pipeline.errors import ConfigError, PocketRecError
 
 _MEANT = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number", "BOOLEAN": "true, false"}
@@ -61,13 +62,31 @@ def read_submission(path: Path, values: Sequence[str]) -> Submission:
     Raises:
         ConfigError: The file is no compiled pipeline, or a value is not one of its parameters'.
     """
-    # JSON is YAML too.
-    tree = read_yaml(path)
+    tree = _first_document(path)
     spec = tree.get("pipelineSpec", tree)
     if "pipelineInfo" not in spec or "root" not in spec:
         raise ConfigError(f"{path}: not a compiled pipeline; `pocketrec compile` writes one")
     declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     return Submission(path, spec, dict(_parsed(value, declared, path) for value in values))
+
+
+def _first_document(path: Path) -> dict[str, Any]:
+    """Reads a compiled file, of which a second document is Kubernetes' part.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else.
+    """
+    try:
+        # JSON is YAML too.
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    first = documents[0] if documents else None
+    if not isinstance(first, dict):
+        raise ConfigError(f"{path}: not a compiled pipeline; `pocketrec compile` writes one")
+    return first
 
 
 def _parsed(text: str, declared: Mapping[str, Any], path: Path) -> tuple[str, Any]:

@@ -62,6 +62,27 @@ def parse_job(job: Mapping[str, Any]) -> Any:
     return proto
 
 
+def parse_platform(platform: Mapping[str, Any], spec: Any) -> None:
+    """Checks a PlatformSpec, which says what Kubernetes adds to the executors of a PipelineSpec.
+
+    Args:
+        platform: The spec as JSON values.
+        spec: The parsed PipelineSpec.
+
+    Raises:
+        InvalidSpecError: A field is unknown, or an executor is not in the PipelineSpec.
+    """
+    proto = _parsed(platform, pipeline_spec_pb2.PlatformSpec(), "platform spec")
+    known = set(_deployment(spec).executors)
+    unknown = {
+        label for single in proto.platforms.values() for label in single.deployment_spec.executors
+    } - known
+    if unknown:
+        raise InvalidSpecError(
+            f"platform spec: {', '.join(sorted(unknown))}: no executor of the pipeline"
+        )
+
+
 def resolver_tasks(proto: Any) -> list[str]:
     """Returns the tasks that a backend has to resolve by querying its metadata."""
     executors = _deployment(proto).executors

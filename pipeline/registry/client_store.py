@@ -22,9 +22,7 @@ def mlflow_client(tracking_uri: str) -> MlflowClient:
     Raises:
         RegistryError: The server or database cannot be opened.
     """
-    # What is registered is nobody else's business. MLflow reads this when it is imported.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    _configure_client()
     if tracking_uri.startswith("sqlite:///"):
         from pipeline.registry.store import sqlite_path
 
@@ -37,6 +35,16 @@ def mlflow_client(tracking_uri: str) -> MlflowClient:
         raise RegistryError(
             f"{tracking_uri}: the model registry cannot be opened ({error}); check the tracking URI"
         ) from None
+
+
+def _configure_client() -> None:
+    """Sets what MLflow's client reads from the environment, some of it when it is imported."""
+    # What is registered is nobody else's business.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Through the server, not by links into its store, which only a cluster's inside may follow.
+    os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
+    os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
 
 
 class ClientStore:
@@ -114,7 +122,7 @@ def client_versions(client: MlflowClient, model: str) -> list[ModelVersion]:
 
 def download_artifacts(source: str, target: Path, *, tracking_uri: str) -> None:
     """Copies the folder behind an artifact URI to `target`, which appears whole or not at all."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    _configure_client()
     from mlflow.artifacts import download_artifacts as download
 
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -98,9 +98,18 @@ class Image:
         return done.stdout
 
     def words(
-        self, command: Sequence[str], variables: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        variables: Mapping[str, str] | None = None,
+        writable: Sequence[str] | None = None,
     ) -> list[str]:
-        """Returns the words that start a command in the root, on the machine itself."""
+        """Returns the words that start a command in the root, on the machine itself.
+
+        Args:
+            command: Words.
+            variables: Beside the image's own.
+            writable: The only folders that can be written, and empty at first; None: all can.
+        """
         settings = {**self.variables, **(variables or {})}
         inside = [
             *("chroot", f"--userspec={self.user}", str(self.root), "env", "--ignore-environment"),
@@ -109,9 +118,13 @@ class Image:
             *command,
         ]
         root = shlex.quote(str(self.root))
-        mounts = [f"mount -t proc proc {root}/proc", f"mount -t tmpfs tmpfs {root}/dev/shm"]
+        mounts = [f"mount --bind {root} {root}", f"mount -t proc proc {root}/proc"]
         for path in _LENT:
             mounts += [f"touch {root}{path}", f"mount --bind {path} {root}{path}"]
+        for path in ("/dev/shm", *(writable or ())):
+            mounts.append(f"mount -t tmpfs -o mode=1777 tmpfs {root}{path}")
+        if writable is not None:
+            mounts.append(f"mount -o remount,bind,ro {root}")
         script = "; ".join(["set -e", *mounts, f"exec {shlex.join(inside)}"])
         # Mounts end with the namespace: none is left behind, whatever becomes of the command.
         return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]
@@ -142,14 +155,14 @@ def base(folder: Path, release: str) -> Path:
     return folder
 
 
-def build(stages: Sequence[Stage], context: Path, start: Path, folder: Path) -> Image:
+def build(stages: Sequence[Stage], context: Path, start: Path, name: str) -> Image:
     """Executes all stages.
 
     Args:
         stages: Of the Dockerfile; every one starts from `start`.
         context: The build's folder.
         start: A root made by `base`.
-        folder: Where the stages' roots are made.
+        name: Of the image; its stages' roots are made beside `start`.
 
     Returns:
         The last stage.
@@ -158,7 +171,7 @@ def build(stages: Sequence[Stage], context: Path, start: Path, folder: Path) -> 
     roots: dict[str, Path] = {}
     image = Image(start, {})
     for number, stage in enumerate(stages):
-        root = folder / f"stage-{number}"
+        root = start.with_name(f"{name}-{number}")
         subprocess.run(["cp", "--archive", str(start), str(root)], check=True)
         roots[stage.name] = root
         image = Image(root, {"PATH": _SYSTEM_PATH})

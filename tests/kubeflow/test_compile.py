@@ -203,7 +203,7 @@ def test_the_same_pipeline_compiles_to_the_same_bytes(
     config = Config()
     settings = targets.settings(config, "kubeflow", image="me/image:7")
     again = compiling.compile_pipeline(config, "kubeflow", settings)
-    for name in ("first.json", "first.yaml"):
+    for name in ("first.yml", "first.yaml"):
         compiling.write(kubeflow, "kubeflow", tmp_path / name)
         compiling.write(again, "kubeflow", tmp_path / name.replace("first", "second"))
         second = tmp_path / name.replace("first", "second")
@@ -219,18 +219,19 @@ def test_the_example_is_what_is_compiled_now() -> None:
     def without_hashes(spec: Any) -> str:
         return re.sub(r"\b[0-9a-f]{16}\b", "HASH", json.dumps(spec, sort_keys=True))
 
-    assert without_hashes(yaml.safe_load(example.read_text())) == without_hashes(compiled.spec)
+    spec, platform = yaml.safe_load_all(example.read_text())
+    assert without_hashes(spec) == without_hashes(compiled.spec)
+    assert platform == compiled.platform
 
 
 def test_each_target_gets_the_document_that_it_takes(
     kubeflow: compiling.Compiled, vertex: compiling.Compiled, tmp_path: Path
 ) -> None:
-    for suffix in (".json", ".yaml"):
-        path = tmp_path / f"spec{suffix}"
-        compiling.write(kubeflow, "kubeflow", path)
-        assert validate.parse(yaml.safe_load(path.read_text())).pipeline_info.name == (
-            "pocketrec-sample"
-        )
+    compiling.write(kubeflow, "kubeflow", tmp_path / "spec.yaml")
+    spec, platform = yaml.safe_load_all((tmp_path / "spec.yaml").read_text())
+    proto = validate.parse(spec)
+    assert proto.pipeline_info.name == "pocketrec-sample"
+    validate.parse_platform(platform, proto)
     compiling.write(vertex, "vertex", tmp_path / "job.json")
     job = validate.parse_job(json.loads((tmp_path / "job.json").read_text()))
     assert job.display_name == "pocketrec-sample"
@@ -334,7 +335,7 @@ def test_the_command_writes_the_spec_and_says_where_it_will_run(
     start = ["compile", "--target", "kubeflow", "--output"]
     args = parser.parse_args([*start, str(output), *options])
     assert args.handler(args) == 0
-    spec = yaml.safe_load(output.read_text())
+    spec, _ = yaml.safe_load_all(output.read_text())
     settings = spec["root"]["dag"]["tasks"]["trainer"]["inputs"]["parameters"]["custom_config"]
     assert '\\"name\\":\\"cnn\\"' in settings["runtimeValue"]["constant"]
     said = capsys.readouterr()
