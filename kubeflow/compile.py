@@ -101,7 +101,8 @@ def _job(config: Config, settings: Settings, target: Target) -> dict[str, Any]:
             schema_file=settings.schema_file,
             checkpoint_root=CHECKPOINT_ROOT,
             tracking_uri=settings.tracking_uri,
-            registry_artifacts=f"{settings.pipeline_root}/registry",
+            registry_artifacts=settings.registry_artifacts,
+            container_image=config.registry.container_image or settings.image,
         ),
         model_to_beat="champion" if target == "kubeflow" else "latest_blessed",
     )

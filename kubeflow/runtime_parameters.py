@@ -54,7 +54,10 @@ PARAMETERS = (
         "data", "STRING", "dataset", "URI of a MovieLens release, or its path inside the image"
     ),
     RuntimeParameter(
-        "tracking_uri", "STRING", "registry.tracking_uri", "MLflow server of the model registry"
+        "tracking_uri",
+        "STRING",
+        "registry.tracking_uri",
+        "the model registry: an MLflow server, or vertex://PROJECT/REGION",
     ),
     RuntimeParameter("seed", "NUMBER_INTEGER", "seed", "of initial weights, dropout and batches"),
     RuntimeParameter(

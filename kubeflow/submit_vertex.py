@@ -6,13 +6,9 @@ import copy
 from typing import Any
 
 from kubeflow.submission import Submission, SubmissionError, Submitted
+from pipeline.registry.vertex_client import SCOPE, SIGN_IN
 
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT = 60  # seconds
-_SIGN_IN = (
-    "sign in with `gcloud auth application-default login`, or name a key file in "
-    "GOOGLE_APPLICATION_CREDENTIALS"
-)
 
 
 def submit(
@@ -53,7 +49,7 @@ def submit(
     if service_account is not None:
         job["service_account"] = service_account
     try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
+        credentials, _ = google.auth.default(scopes=[SCOPE])
         # REST passes proxies that gRPC does not. Google's larger client would also make a bucket
         # where there is none.
         client = aiplatform_v1.PipelineServiceClient(
@@ -64,7 +60,7 @@ def submit(
         parent = f"projects/{project}/locations/{region}"
         started = client.create_pipeline_job(parent=parent, pipeline_job=job, timeout=_TIMEOUT)
     except google.auth.exceptions.GoogleAuthError as error:
-        raise SubmissionError(f"{project}: no credentials ({error}); {_SIGN_IN}") from None
+        raise SubmissionError(f"{project}: no credentials ({error}); {SIGN_IN}") from None
     except exceptions.GoogleAPICallError as error:
         raise SubmissionError(
             f"{project} in {region}: refused with status {error.code}: {error.message}"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pipeline.config.root import Config
 from pipeline.errors import ConfigError
 from pipeline.naming import pipeline_name
+from pipeline.registry import vertex_address
 
 Target = Literal["kubeflow", "vertex"]
 TARGETS: tuple[Target, ...] = ("kubeflow", "vertex")
@@ -40,7 +41,8 @@ class Settings:
         image: Container image of every step.
         pipeline_root: Object storage URI that the steps read and write; no slash at the end.
         input_base: URI of the release, or its path inside the image.
-        tracking_uri: The model registry's MLflow server.
+        tracking_uri: The model registry: an MLflow server, or `vertex://PROJECT/REGION`.
+        registry_artifacts: URI of the folder in which a new registry keeps the bundles.
         schema_file: Path of the schema inside the image.
     """
 
@@ -49,6 +51,7 @@ class Settings:
     pipeline_root: str
     input_base: str
     tracking_uri: str
+    registry_artifacts: str
     schema_file: str = f"{IMAGE_HOME}/schema/schema.pbtxt"
 
 
@@ -74,13 +77,25 @@ def settings(
         ConfigError: An address is missing, or the steps could not reach it.
     """
     root = _pipeline_root(target, pipeline_root)
-    return Settings(
+    chosen = Settings(
         name=pipeline_name(config),
         image=image or DEFAULT_IMAGE,
         pipeline_root=root,
         input_base=_input_base(config.dataset, root),
         tracking_uri=_tracking_uri(target, tracking_uri or config.registry.tracking_uri),
+        registry_artifacts=config.registry.artifact_root or f"{root}/registry",
     )
+    if vertex_address.is_vertex(chosen.tracking_uri):
+        try:
+            vertex_address.check_place(
+                chosen.tracking_uri,
+                model=config.registry.model_name,
+                artifact_root=chosen.registry_artifacts,
+                container_image=config.registry.container_image or chosen.image,
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+    return chosen
 
 
 def _pipeline_root(target: Target, given: str | None) -> str:
@@ -104,7 +119,8 @@ def _tracking_uri(target: Target, given: str | None) -> str:
     uri = given or _DEFAULT_TRACKING.get(target)
     if uri is None:
         raise ConfigError(
-            f"--target {target} needs --tracking-uri, the MLflow server that keeps the models "
+            f"--target {target} needs --tracking-uri, which keeps the models: "
+            f"{vertex_address.LOOKS_LIKE} for Vertex AI's own registry, or an MLflow server "
             "(or registry.tracking_uri in the configuration)"
         )
     if urlsplit(uri).scheme in _LOCAL_TRACKING:

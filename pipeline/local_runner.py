@@ -14,8 +14,9 @@ from typing import Any
 from pipeline import progress, recovery
 from pipeline.config.root import Config
 from pipeline.datasets.resolve import resolve_dataset
-from pipeline.errors import PocketRecError
+from pipeline.errors import ConfigError, PocketRecError
 from pipeline.naming import dataset_label, pipeline_name
+from pipeline.registry import vertex_address
 from pipeline.text_file import write_text
 from pipeline.workspace import Workspace
 
@@ -48,9 +49,12 @@ def run_locally(config: Config, workspace: Workspace, *, data_only: bool = False
         data_only: Whether to end with the windows, before anything is trained.
 
     Raises:
-        PocketRecError: The data set cannot be had, or another run holds the workspace.
+        PocketRecError: The data set cannot be had, another run holds the workspace, or the
+            configured registry cannot take bundles.
     """
     started = time.monotonic()
+    if not data_only:
+        _check_registry(config, workspace)
     with recovery.exclusive(workspace):
         input_base = resolve_dataset(config.dataset, workspace, config.sample)
         interrupted = recovery.clean_up_killed_runs(workspace)
@@ -121,10 +125,31 @@ def _pipeline(config: Config, workspace: Workspace, input_base: Path, *, data_on
             schema_file=schema_file,
             checkpoint_root=str(workspace.checkpoints / label),
             tracking_uri=config.registry.tracking_uri or workspace.tracking_uri,
-            registry_artifacts=str(workspace.registry / "artifacts"),
+            registry_artifacts=_registry_artifacts(config, workspace),
+            container_image=config.registry.container_image or "",
         ),
         metadata_connection_config=metadata,
     )
+
+
+def _registry_artifacts(config: Config, workspace: Workspace) -> str:
+    return config.registry.artifact_root or str(workspace.registry / "artifacts")
+
+
+def _check_registry(config: Config, workspace: Workspace) -> None:
+    """Raises `ConfigError` where the push at the end of the run could not succeed."""
+    registry = config.registry
+    if registry.tracking_uri is None or not vertex_address.is_vertex(registry.tracking_uri):
+        return
+    try:
+        vertex_address.check_place(
+            registry.tracking_uri,
+            model=registry.model_name,
+            artifact_root=_registry_artifacts(config, workspace),
+            container_image=registry.container_image or "",
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def error_message(error: BaseException) -> str:

@@ -43,8 +43,9 @@ class Locations:
         pipeline_root: Where artifacts are written.
         schema_file: The curated schema, a text proto.
         checkpoint_root: Where training checkpoints survive a killed run.
-        tracking_uri: MLflow server, or database, of the model registry.
+        tracking_uri: The model registry: MLflow server or database, or `vertex://PROJECT/REGION`.
         registry_artifacts: Where a new registry keeps the bundles.
+        container_image: Registered with the bundles on Vertex AI; "" where there is none.
     """
 
     input_base: str
@@ -53,6 +54,7 @@ class Locations:
     checkpoint_root: str
     tracking_uri: str
     registry_artifacts: str
+    container_image: str = ""
 
 
 def create_pipeline(
@@ -142,6 +144,7 @@ def create_pipeline(
         config=config.registry.model_dump_json(),
         tracking_uri=locations.tracking_uri,
         artifact_root=locations.registry_artifacts,
+        container_image=locations.container_image,
         dataset=config.dataset,
         # What a cluster is asked for makes no other model.
         pipeline_config=config.model_dump_json(exclude={"deployment"}),

@@ -17,6 +17,7 @@ class RegistryPusherSpec(types.ComponentSpec):
         "config": ExecutionParameter(type=str),
         "tracking_uri": ExecutionParameter(type=str),
         "artifact_root": ExecutionParameter(type=str),
+        "container_image": ExecutionParameter(type=str),
         "dataset": ExecutionParameter(type=str),
         "pipeline_config": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
@@ -54,6 +55,7 @@ class RegistryPusher(base_component.BaseComponent):
         config: str,
         tracking_uri: str,
         artifact_root: str,
+        container_image: str,
         dataset: str,
         pipeline_config: str,
         source_hash: str,
@@ -67,9 +69,11 @@ class RegistryPusher(base_component.BaseComponent):
             examples: Ingestion's `Examples`, for the split `catalogue`.
             transform_graph: Transform's `TransformGraph`, for the vocabulary's counts.
             config: `RegistryConfig` as JSON.
-            tracking_uri: MLflow server or database. It is recorded with the execution: give
-                credentials through MLflow's own environment variables.
-            artifact_root: Where a new registry keeps its bundles; "" leaves it to the server.
+            tracking_uri: MLflow server or database, or `vertex://PROJECT/REGION`. It is recorded
+                with the execution: give credentials through the environment variables of MLflow
+                or Google's clients.
+            artifact_root: Where a new registry keeps its bundles; "" leaves it to an MLflow server.
+            container_image: Registered with the bundle on Vertex AI, which wants one; else unused.
             dataset: Name or path of the release.
             pipeline_config: The whole `Config` as JSON.
             source_hash: Of the code, so that a change of it is not served from the cache.
@@ -85,6 +89,7 @@ class RegistryPusher(base_component.BaseComponent):
                 config=config,
                 tracking_uri=tracking_uri,
                 artifact_root=artifact_root,
+                container_image=container_image,
                 dataset=dataset,
                 pipeline_config=pipeline_config,
                 source_hash=source_hash,

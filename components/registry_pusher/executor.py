@@ -15,10 +15,11 @@ from tfx.components.pusher import executor as pusher_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
+from components.registry_pusher.backends import open_pusher
 from components.registry_pusher.bundle import BundleSource, write_bundle
 from components.registry_pusher.catalogue import vocabulary_movies
 from components.registry_pusher.conversion import read_conversion, read_movie_ids, read_variants
-from components.registry_pusher.push import Pushed, Pusher
+from components.registry_pusher.push import Pushed
 from components.registry_pusher.tags import registry_tags, run_metrics
 from modules import features
 from modules.catalogue import read_catalogue
@@ -78,9 +79,10 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         with tempfile.TemporaryDirectory(prefix="pocketrec-push-") as scratch:
             source = self._collect(input_dict, exec_properties, validation)
             bundle_dir = write_bundle(source, Path(scratch) / BUNDLE_FOLDER)
-            pusher = Pusher(
+            pusher = open_pusher(
                 tracking_uri=exec_properties["tracking_uri"],
                 artifact_root=exec_properties["artifact_root"],
+                container_image=exec_properties["container_image"],
                 model=config.model_name,
             )
             tags = registry_tags(source, bundle_dir)
@@ -167,7 +169,9 @@ def public_config(config: Config) -> Config:
     return config.model_copy(
         update={
             "dataset": _base_name(config.dataset),
-            "registry": config.registry.model_copy(update={"tracking_uri": None}),
+            "registry": config.registry.model_copy(
+                update={"tracking_uri": None, "artifact_root": None, "container_image": None}
+            ),
         }
     )
 

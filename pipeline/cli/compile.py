@@ -65,8 +65,8 @@ def add_parser(subparsers: Any) -> None:
         "--tracking-uri",
         metavar="URI",
         help=(
-            "MLflow server of the model registry (default: registry.tracking_uri; "
-            "kubeflow: then http://mlflow:5000; vertex: needed)"
+            "the model registry: an MLflow server, or vertex://PROJECT/REGION (default: "
+            "registry.tracking_uri; kubeflow: then http://mlflow:5000; vertex: needed)"
         ),
     )
     add_workspace(parser)

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.common import add_workspace
+from pipeline.cli.common import add_workspace, quiet_tensorflow
 
 if TYPE_CHECKING:
     from pipeline.registry.registry import Promotion, Registry
@@ -20,7 +20,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "registry",
         help="list, show, promote and roll back registered models",
-        description="The model registry: versions of the model, and the champion that ships.",
+        description=(
+            "The model registry: versions of the model, and the champion that ships. It is the "
+            "workspace's own, an MLflow server, or Vertex AI's (--tracking-uri "
+            "vertex://PROJECT/REGION, with Google's usual credentials)."
+        ),
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_action(actions, "list", "list the versions")
@@ -39,7 +43,10 @@ def add_registry_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tracking-uri",
         metavar="URI",
-        help="MLflow server or database (default: the workspace's own)",
+        help=(
+            "MLflow server or database, or vertex://PROJECT/REGION for Vertex AI's Model Registry "
+            "(default: the workspace's own)"
+        ),
     )
     parser.add_argument(
         "--model-name",
@@ -54,6 +61,8 @@ def handler(args: argparse.Namespace) -> int:
     from pipeline.registry.registry import open_registry
     from pipeline.workspace import Workspace
 
+    # It fetches bundles from object storage.
+    quiet_tensorflow()
     registry = open_registry(Workspace.at(args.workspace), args.tracking_uri, args.model_name)
     if args.action == "list":
         _list(registry, as_json=args.json)
@@ -111,16 +120,35 @@ def _show(registry: Registry, version: ModelVersion, *, as_json: bool) -> None:
         "aliases": ", ".join(version.aliases) or "none",
         "created": _created(version),
         **{name: value for name, value in version.tags.items() if not name.startswith("sha256/")},
-        "run": version.run_id,
+        **({"run": version.run_id} if version.run_id else {}),
         "bundle": path,
     }
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         print(f"  {name:<{width}}  {value}")
     print("files (sha256):")
-    for name, value in version.tags.items():
-        if name.startswith("sha256/"):
-            print(f"  {value}  {name.removeprefix('sha256/')}")
+    for name, value in _digests(version, path).items():
+        print(f"  {value}  {name}")
+
+
+def _digests(version: ModelVersion, path: str) -> dict[str, str]:
+    """Returns digests by file: the registry's, or the bundle's own where it keeps none."""
+    from pipeline.errors import RegistryError
+    from pocketrec_device.bundle import Bundle
+    from pocketrec_device.errors import BundleError
+
+    kept = {
+        name.removeprefix("sha256/"): value
+        for name, value in version.tags.items()
+        if name.startswith("sha256/")
+    }
+    if kept:
+        return kept
+    try:
+        files = Bundle.load(path).manifest.files
+    except BundleError as error:
+        raise RegistryError(f"version {version.version}: {error}") from None
+    return {name: entry.sha256 for name, entry in files.items()}
 
 
 def _moved(promotion: Promotion, *, as_json: bool) -> None:

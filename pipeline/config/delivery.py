@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Section
+from pipeline.registry import vertex_address
 
 VariantName = Literal["float32", "float16", "int8"]
 
@@ -60,5 +61,31 @@ class RegistryConfig(Section):
 
     model_name: str = Field("pocketrec", pattern=r"^[A-Za-z0-9_.-]+$")
     tracking_uri: str | None = Field(
-        None, description="MLflow tracking URI; null: sqlite in the workspace"
+        None,
+        description=(
+            "MLflow tracking URI, or vertex://PROJECT/REGION for Vertex AI's Model Registry; "
+            "null: sqlite in the workspace"
+        ),
     )
+    artifact_root: str | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "folder of the bundles; Vertex AI: gs://BUCKET/FOLDER; null: in the workspace, or "
+            "below the pipeline root"
+        ),
+    )
+    container_image: str | None = Field(
+        None,
+        min_length=1,
+        description=("image that Vertex AI wants with a model's files; null: the steps' own image"),
+    )
+
+    @model_validator(mode="after")
+    def _suits_vertex(self) -> RegistryConfig:
+        if self.tracking_uri is not None and vertex_address.is_vertex(self.tracking_uri):
+            vertex_address.VertexAddress.parse(self.tracking_uri)
+            vertex_address.check_model_name(self.model_name)
+            if self.artifact_root is not None:
+                vertex_address.check_artifact_root(self.artifact_root)
+        return self

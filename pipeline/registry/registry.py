@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 
 from pipeline.errors import RegistryError
@@ -181,9 +182,13 @@ class Registry:
         from pocketrec_device.bundle import Bundle
         from pocketrec_device.errors import BundleError
 
+        folder = self.bundle_path(version)
         try:
-            Bundle.load(self.bundle_path(version)).verify()
+            Bundle.load(folder).verify()
         except BundleError as error:
+            if local_path(version.source) is None:
+                # A copy: the next attempt fetches the files anew.
+                shutil.rmtree(folder)
             raise RegistryError(
                 f"version {version.version} cannot become champion: {error}"
             ) from None

@@ -1,8 +1,9 @@
-"""What the registry asks of MLflow, and the two ways to ask.
+"""What the registry asks of its backend, MLflow or Vertex AI, and the ways to ask.
 
 MLflow's own client takes five seconds to import and to open a database, too long for a command that
 shows a list. So a local sqlite registry is read and edited in place, where its schema is one that
-is known; every other registry, and every push, goes through the client. Both pass the same tests.
+is known; every other registry of MLflow, and every push, goes through the client. Both pass the
+same tests.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+
+from pipeline.registry.vertex_address import is_vertex
 
 SQLITE_SCHEME = "sqlite:///"
 
@@ -23,7 +26,7 @@ class ModelVersion:
         version: Its number, from 1.
         created_ms: Milliseconds since 1970 UTC.
         source: URI of its bundle.
-        run_id: MLflow run that holds the bundle.
+        run_id: MLflow run that holds the bundle; "" in other registries.
         tags: What the pusher wrote about it.
         aliases: Names that point at it, sorted.
     """
@@ -56,7 +59,15 @@ class RegistryStore(Protocol):
 
 
 def open_store(tracking_uri: str) -> RegistryStore:
-    """Returns the quickest store that understands the registry at `tracking_uri`."""
+    """Returns the quickest store that understands the registry at `tracking_uri`.
+
+    Raises:
+        RegistryError: The address cannot be read, or the registry cannot be opened.
+    """
+    if is_vertex(tracking_uri):
+        from pipeline.registry.vertex_store import open_vertex_store
+
+        return open_vertex_store(tracking_uri)
     if tracking_uri.startswith(SQLITE_SCHEME):
         from pipeline.registry.sqlite_store import SqliteStore, is_known_schema
 

@@ -17,6 +17,7 @@ from pipeline import recovery
 from pipeline.config.root import Config
 from pipeline.config.sweep import SweepConfig
 from pipeline.errors import PocketRecError
+from pipeline.registry.vertex_address import is_vertex
 from pipeline.sweep import results
 from pipeline.sweep.child import Children
 from pipeline.sweep.examples import PREPARATION, ExamplesStore
@@ -247,6 +248,9 @@ def open_sweep(
     with recovery.exclusive(Workspace(places.root)):
         search = Search(study, places.trials.name, places.root / "optuna.db")
         server = trial_config(base, {}, study.name).registry.tracking_uri
+        if is_vertex(server):
+            # It keeps models; experiments stay in the workspace.
+            server = None
         tracker = Tracker(
             server or workspace.tracking_uri,
             study.name,

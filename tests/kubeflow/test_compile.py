@@ -23,7 +23,7 @@ from pipeline.dashboard.collect import STEPS
 from pipeline.errors import ConfigError, PocketRecError
 
 RESOLVER = "latest_blessed_model"
-VERTEX = {"pipeline_root": "gs://bucket/root", "tracking_uri": "https://mlflow"}
+VERTEX = {"pipeline_root": "gs://bucket/root", "tracking_uri": "vertex://p-1/europe-west4"}
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,9 @@ def test_addresses_reach_the_steps_that_use_them(vertex: compiling.Compiled) -> 
         return tasks(vertex)[node_id]["inputs"]["parameters"][key]["runtimeValue"]["constant"]
 
     assert setting("movielens_example_gen", "input_base") == "gs://bucket/root/data/sample"
-    assert setting("registry_pusher", "tracking_uri") == "https://mlflow"
+    assert setting("registry_pusher", "tracking_uri") == "vertex://p-1/europe-west4"
+    assert setting("registry_pusher", "artifact_root") == "gs://bucket/root/registry"
+    assert setting("registry_pusher", "container_image") == targets.DEFAULT_IMAGE
     assert setting("schema_importer", "schema_file") == "/opt/pocketrec/schema/schema.pbtxt"
     assert vertex.job["runtimeConfig"]["gcsOutputDirectory"] == "gs://bucket/root"
     assert vertex.spec["defaultPipelineRoot"] == "gs://bucket/root"

@@ -38,12 +38,22 @@ def test_what_is_given_wins_over_the_configuration_and_that_over_the_default() -
     ("target", "options", "message"),
     [
         ("vertex", {}, "needs --pipeline-root gs://BUCKET/FOLDER"),
-        ("vertex", {"pipeline_root": "gs://b/r"}, "needs --tracking-uri"),
+        ("vertex", {"pipeline_root": "gs://b/r"}, "needs --tracking-uri.*vertex://PROJECT/REGION"),
         ("vertex", {"pipeline_root": "s3://b/r"}, "'s3://b/r'.*gs://BUCKET"),
         ("kubeflow", {"pipeline_root": "/tmp/root"}, "'/tmp/root'.*s3://BUCKET"),
         ("kubeflow", {"pipeline_root": "s3:///root"}, "must look like"),
         ("kubeflow", {"tracking_uri": "sqlite:///mlflow.db"}, "container's own disk"),
         ("kubeflow", {"tracking_uri": "/mlruns"}, "container's own disk"),
+        (
+            "vertex",
+            {"pipeline_root": "gs://b/r", "tracking_uri": "vertex://Project"},
+            "'vertex://Project' must look like vertex://PROJECT/REGION",
+        ),
+        (
+            "kubeflow",
+            {"tracking_uri": "vertex://p-1/europe-west4"},
+            r"registry\.artifact_root 's3://mlpipeline/pocketrec/registry'.*gs://BUCKET/FOLDER",
+        ),
     ],
 )
 def test_an_address_that_the_steps_cannot_reach_is_refused(
@@ -57,6 +67,16 @@ def test_an_address_that_the_steps_cannot_reach_is_refused(
 def test_a_path_of_this_machine_is_no_data_set_of_the_cluster(dataset: str) -> None:
     with pytest.raises(ConfigError, match="does not see"):
         targets.settings(config(dataset), "kubeflow")
+
+
+def test_models_go_into_vertex_ais_own_registry() -> None:
+    address = "vertex://p-1/europe-west4"
+    settings = targets.settings(config(tracking_uri=address), "vertex", pipeline_root="gs://b/r/")
+    assert settings.tracking_uri == address
+    assert settings.registry_artifacts == "gs://b/r/registry"
+    elsewhere = {"tracking_uri": address, "artifact_root": "gs://models/pocketrec"}
+    configured = Config.model_validate({"dataset": "ml-1m", "registry": elsewhere})
+    assert targets.settings(configured, "kubeflow").registry_artifacts == "gs://models/pocketrec"
 
 
 def test_a_path_inside_the_image_is() -> None:

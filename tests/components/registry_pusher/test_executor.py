@@ -19,11 +19,13 @@ from modules import features, vocabulary
 from modules.evaluation.results import Validation, Verdict
 from pipeline.config.root import Config
 from pipeline.errors import RegistryError
+from pipeline.registry import vertex_address
 from pipeline.registry.registry import open_registry
 from pipeline.workspace import Workspace
 from pocketrec_device import Bundle, Recommender
 from tests.device import toy
 from tests.pipeline.registry.mlflow_place import make_workspace
+from tests.pipeline.registry.vertex_place import Token, running
 
 PASSED = Verdict("recall_at_10", "overall", 0.1, None, 0.25, True)
 FAILED = Verdict("recall_margin_over_popularity_at_10", "overall", 0.01, None, 0.002, False)
@@ -106,7 +108,7 @@ class Stage:
         ]
         path.write_text("\n".join(lines) + "\n")
 
-    def run(self) -> None:
+    def run(self, **properties: str) -> None:
         context = base_executor.BaseExecutor.Context(pipeline_run_id="run-7")
         config = Config(dataset="/home/someone/ml-tiny/")
         RegistryPusherExecutor(context).Do(
@@ -116,9 +118,11 @@ class Stage:
                 "config": config.registry.model_dump_json(),
                 "tracking_uri": self.workspace.tracking_uri,
                 "artifact_root": (self.workspace.registry / "artifacts").as_uri(),
+                "container_image": "",
                 "dataset": config.dataset,
                 "pipeline_config": config.model_dump_json(),
                 "source_hash": "abc",
+                **properties,
             },
         )
 
@@ -157,6 +161,30 @@ def test_a_blessed_model_becomes_champion_with_its_bundle(stage: Stage) -> None:
     assert [movie.title for movie in found] == [toy.TITLES[2], toy.TITLES[3]]
 
 
+def test_the_address_chooses_vertex(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("google.auth.default", lambda **_: (Token(), "p"))
+    # TensorFlow's client of Cloud Storage knows Google's own servers alone.
+    monkeypatch.setattr(vertex_address, "ARTIFACT_SCHEME", "ram")
+    with running() as api:
+        stage.run(
+            tracking_uri=api.uri, artifact_root="ram://bucket/executor", container_image="me/image"
+        )
+        (version,) = open_registry(stage.workspace, api.uri).versions()
+        assert version.aliases == ("champion", "default")
+        assert version.tags["dataset"] == "ml-tiny"
+        assert version.tags["pipeline_run"] == "run-7"
+    assert stage.pushed.get_int_custom_property("registry_version") == 1
+    assert stage.pushed.get_string_custom_property("pushed_destination") == version.source
+    bundle = Bundle.load(Path(stage.pushed.uri) / "bundle")
+    assert bundle.manifest.bundle_id == version.tags["bundle_id"]
+
+
+def test_vertex_without_an_image_is_refused(stage: Stage) -> None:
+    with pytest.raises(RegistryError, match=r"registry\.container_image"):
+        stage.run(tracking_uri="vertex://p-1/europe-west4", artifact_root="gs://bucket/registry")
+    assert not stage.pushed.has_custom_property("pushed")
+
+
 def test_the_bundle_names_no_path_and_no_address(stage: Stage) -> None:
     stage.run()
     for path in Path(stage.pushed.uri).rglob("*"):
@@ -164,7 +192,12 @@ def test_the_bundle_names_no_path_and_no_address(stage: Stage) -> None:
             content = path.read_bytes()
             assert b"/home/someone" not in content, path
             assert b"sqlite:" not in content, path
-    config = Config.model_validate({"registry": {"tracking_uri": "postgresql://me:secret@host/db"}})
+    place = {
+        "tracking_uri": "postgresql://me:secret@host/db",
+        "artifact_root": "s3://secret/x",
+        "container_image": "secret/image",
+    }
+    config = Config.model_validate({"registry": place})
     assert "secret" not in public_config(config).model_dump_json()
 
 
@@ -235,6 +268,7 @@ def test_the_component_has_the_wiring_of_the_pipeline() -> None:
         config="{}",
         tracking_uri="sqlite:///x.db",
         artifact_root="",
+        container_image="",
         dataset="sample",
         pipeline_config="{}",
         source_hash="abc",

@@ -92,6 +92,15 @@ def test_sections_travel_as_json() -> None:
         ("conversion.variants=[int8]", ["variants must hold float32"]),
         ("data.split.eval_start=5", ["eval_start and test_start go together"]),
         ("seed.x=1", ["seed", "valid integer"]),
+        ("registry.tracking_uri=vertex:my-project", ["vertex://PROJECT/REGION", "my-project"]),
+        (
+            "registry={tracking_uri: vertex://p-1/europe-west4, model_name: Pocket}",
+            ["registry.model_name 'Pocket'", "lower case"],
+        ),
+        (
+            "registry={tracking_uri: vertex://p-1/europe-west4, artifact_root: s3://b/x}",
+            ["registry.artifact_root 's3://b/x'", "gs://BUCKET/FOLDER"],
+        ),
         ("nonsense", ["nonsense", "section.key=value"]),
         ("a..b=1", ["a..b", "section.key=value"]),
         ("history=[", ["history=[", "not valid YAML"]),

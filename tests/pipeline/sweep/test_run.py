@@ -187,6 +187,14 @@ def test_two_jobs_come_to_the_same_figures(workspace: Workspace, tmp_path: Path)
     assert figures[0] == figures[1]
 
 
+def test_a_registry_in_vertex_leaves_experiments_in_the_workspace(workspace: Workspace) -> None:
+    base = {"registry": {"tracking_uri": "vertex://p-1/europe-west4"}}
+    with open_sweep(study(), base, workspace, Places.of(workspace, "s", "d"), jobs=1):
+        pass
+    client = mlflow_client(workspace.tracking_uri)
+    assert client.get_experiment_by_name("s") is not None
+
+
 def test_nobody_else_runs_a_study_meanwhile(workspace: Workspace) -> None:
     places = Places.of(workspace, "s", "d")
     second = open_sweep(study(), {}, workspace, places, jobs=1)
