@@ -25,6 +25,10 @@ from pipeline.errors import ConfigError
 from pipeline.pipeline import Locations, create_pipeline
 from pipeline.text_file import write_text
 
+RELEASE_DRIVER = "kubeflow.release_driver"
+"""Runs in place of TFX's driver of file-based ExampleGens, on backends that run one."""
+_TFX_DRIVER = "tfx.orchestration.kubeflow.v2.file_based_example_gen.driver"
+
 ENTRYPOINT = ("python", "-m", "kubeflow.entrypoint")
 """What every container runs, with the arguments of TFX's own module for it."""
 
@@ -125,6 +129,8 @@ def _enter(spec: dict[str, Any]) -> None:
         executor = spec["deploymentSpec"]["executors"][component["executorLabel"]]
         for container in containers_of(executor):
             *_, module = container["command"]
+            if module == _TFX_DRIVER:
+                module = RELEASE_DRIVER
             container["command"] = list(ENTRYPOINT)
             outputs = component.get("outputDefinitions", {})
             container["args"] += [

@@ -14,16 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfx.proto import example_gen_pb2
-from tfx.types import standard_component_specs
-from tfx.utils import proto_utils
-
-from components.movielens_example_gen.driver import ReleaseInputProcessor
+from components.movielens_example_gen import driver
 from kubeflow.caching import FINGERPRINT_OUTPUT
 
 
 def release_fingerprint(properties: Mapping[str, Any]) -> str:
-    """Identifies the content of the release that ingestion would read.
+    """Identifies what ingestion would read: spans and content.
 
     Args:
         properties: Execution properties of `MovieLensExampleGen`.
@@ -31,16 +27,7 @@ def release_fingerprint(properties: Mapping[str, Any]) -> str:
     Raises:
         DataError: There is no release.
     """
-    input_config = example_gen_pb2.Input()
-    proto_utils.json_to_proto(properties[standard_component_specs.INPUT_CONFIG_KEY], input_config)
-    processor = ReleaseInputProcessor(
-        properties[standard_component_specs.INPUT_BASE_KEY], input_config.splits
-    )
-    span, version = processor.resolve_span_and_version()
-    found = {"span": span, "version": version}
-    return json.dumps(
-        {**found, "fingerprint": processor.get_input_fingerprint(span, version)}, sort_keys=True
-    )
+    return json.dumps(driver.look(properties).as_properties(), sort_keys=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -43,7 +43,8 @@ class RuntimeParameter:
     def others(self, value: Any) -> list[Any]:
         """Returns values of the same type that stand nowhere in a pipeline by chance."""
         if self.kind == "STRING":
-            return [f"https://another.invalid/{self.name}"]
+            plain = f"https://another.invalid/{self.name}"
+            return [plain, f"{plain}-{{SPAN}}"]
         if self.kind == "NUMBER_INTEGER":
             return [value + 1, value - 1]
         return [value * 0.75, value + 0.0625]
@@ -51,7 +52,10 @@ class RuntimeParameter:
 
 PARAMETERS = (
     RuntimeParameter(
-        "data", "STRING", "dataset", "URI of a MovieLens release, or its path inside the image"
+        "data",
+        "STRING",
+        "dataset",
+        "URI of a MovieLens release, or its path inside the image; or a pattern with {SPAN}",
     ),
     RuntimeParameter(
         "tracking_uri",

@@ -16,6 +16,17 @@ Timelines (ExampleGen's output, one `tf.Example` a user and split; T events, old
 The same artifact has a split `catalogue`, one example a listed movie: `movie_id` int64 [1],
 `title` bytes [1], `genres` bytes [0..], `year` int64 [0..1].
 
+Where several spans are read, two more splits hold what users did in the newest span and in the one
+before, for statistics of drift alone: one example a user with events in that span.
+
+| feature | type | shape |
+|---|---|---|
+| `user_id`, `span`, `events` | int64 | [1], the span's number and the user's events in it |
+| `movie` | bytes | [events], the release's ids as text |
+| `rating` | float32 | [events] |
+| `new_movie` | int64 | [events], 1: no earlier span lists the movie (0 in the span before) |
+| `user_gender` ... | | as above |
+
 Windows (Transform's output, one row a window; N = history length, ids of the vocabulary, 0 = none):
 
 | feature | type | shape |
@@ -47,6 +58,11 @@ USER_GENDER = "user_gender"
 USER_AGE = "user_age"
 USER_OCCUPATION = "user_occupation"
 
+SPAN = "span"
+EVENTS = "events"
+MOVIE = "movie"
+NEW_MOVIE = "new_movie"
+
 TITLE = "title"
 GENRES = "genres"
 YEAR = "year"
@@ -70,6 +86,8 @@ SPLIT_TRAIN = "train"
 SPLIT_EVAL = "eval"
 SPLIT_TEST = "test"
 SPLIT_CATALOGUE = "catalogue"
+SPLIT_SPAN_NEWEST = "span_newest"
+SPLIT_SPAN_BEFORE = "span_before"
 
 MOVIE_VOCABULARY = "movie_vocabulary"
 """Transform's vocabulary file: line i (from 0) is the movie with vocabulary id i + 1."""

@@ -31,18 +31,23 @@ def data_steps(config: Config, *, input_base: str, schema_file: str) -> DataStep
 
     Args:
         config: All settings.
-        input_base: Folder or zip of a MovieLens release.
+        input_base: Folder or zip of a MovieLens release, or a pattern of these, one a span.
         schema_file: The curated schema, a text proto.
     """
     example_gen = MovieLensExampleGen(
         input_base=input_base,
-        config=config.data.model_dump_json(),
+        # The gate's limits of drift make no other examples.
+        config=config.data.model_dump_json(exclude={"drift"}),
         source_hash=source_hash(
-            "components.movielens_example_gen", "modules.features", "modules.user_attributes"
+            "components.movielens_example_gen",
+            "modules.features",
+            "modules.user_attributes",
+            "pipeline.config.spans",
         ),
     ).with_id("movielens_example_gen")
 
     not_timelines = [features.SPLIT_CATALOGUE]
+    spans = [features.SPLIT_SPAN_NEWEST, features.SPLIT_SPAN_BEFORE]
     statistics_gen = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"], exclude_splits=not_timelines
     ).with_id("statistics_gen")
@@ -52,7 +57,7 @@ def data_steps(config: Config, *, input_base: str, schema_file: str) -> DataStep
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_importer.outputs["schema"],
-        exclude_splits=not_timelines,
+        exclude_splits=[*not_timelines, *spans],
     ).with_id("example_validator")
     data_gate = DataGate(
         statistics=statistics_gen.outputs["statistics"],

@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 
 from pipeline.config.root import Config
+from pipeline.config.spans import has_spans, without_placeholders
 
 DEFAULT_SPLIT = "leave_last_out"
 
 
 def dataset_label(dataset: str) -> str:
     """Returns a short name for a release's name or path: letters, digits and dashes."""
+    if has_spans(dataset):
+        # Of a pattern, the part that the spans share: ratings of data/ratings-{SPAN}/v{VERSION}.
+        dataset = without_placeholders(dataset)
     return _plain(Path(dataset).name.removesuffix(".zip")) or "data"
 
 

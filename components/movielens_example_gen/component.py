@@ -32,6 +32,10 @@ class MovieLensExampleGen(FileBasedExampleGen):
     (and `skipped_<reason>`), `ratings_kept`, `users`, `movies`, `movies_listed`, `timestamp_min`,
     `timestamp_max`, `release_format`, `encoding`, and `<split>_examples`, `_events`, `_targets`.
 
+    Of a pattern with `{SPAN}`, all releases that match are read as one log, the oldest first, and
+    `span`, `version` and `spans` say which. Where these are several, `span_newest` and
+    `span_before` are two more splits, of what came in with the newest span and the one before.
+
     It is a `FileBasedExampleGen` because the Kubeflow compiler gives these, and no others, a driver
     that looks at the input files before it asks the cache.
     """
@@ -44,21 +48,17 @@ class MovieLensExampleGen(FileBasedExampleGen):
         """Makes the component.
 
         Args:
-            input_base: Folder or `.zip` of a release; a local path or an address that every worker
-                can read.
+            input_base: Folder or `.zip` of a release, or a pattern of such (see `spans`); local
+                paths or addresses that every worker can read.
             config: A `DataConfig` as JSON.
             source_hash: Of the code behind this component, so that a change of it is no cache hit.
         """
-        pattern = "*"
-        if input_base.lower().endswith(".zip"):
-            parent, _, pattern = input_base.rpartition("/")
-            input_base = parent or ("/" if input_base.startswith("/") else ".")
         splits = [
             example_gen_pb2.SplitConfig.Split(name=name, hash_buckets=1) for name in executor.SPLITS
         ]
         spec = MovieLensExampleGenSpec(
             input_base=input_base,
-            input_config=utils.make_default_input_config(pattern),
+            input_config=utils.make_default_input_config("*"),
             output_config=example_gen_pb2.Output(
                 split_config=example_gen_pb2.SplitConfig(splits=splits)
             ),

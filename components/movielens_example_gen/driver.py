@@ -1,66 +1,103 @@
-"""Tells TFX whether the release changed: a fingerprint of the content, not of dates."""
+"""Tells TFX which span is read, and whether it changed: a fingerprint of content, not of dates."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tfx.components.example_gen import driver, input_processor
-from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.components.example_gen import driver, utils
+from tfx.orchestration import data_types
+from tfx.types import standard_component_specs
 
 from components.movielens_example_gen import storage
 from components.movielens_example_gen.formats import detect
+from components.movielens_example_gen.spans import Span, select_spans
+from pipeline.config.data import DataConfig
+from pipeline.config.spans import has_spans
 from pipeline.errors import DataError
 
 
-class ReleaseInputProcessor(input_processor.FileBasedInputProcessor):
-    """Fingerprints the files that would be read, wherever below the folder they are.
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """What there is to ingest.
 
-    TFX's own takes size and whole-second date of the files directly in the folder: a release in a
-    subfolder, or one edited within the second, would be served from the cache.
+    Attributes:
+        span: Number of the newest span that is read; 0 where the data set has none.
+        version: Its version, or None.
+        fingerprint: Of all that is read.
     """
 
-    def __init__(
-        self,
-        input_base: str,
-        splits: Iterable[example_gen_pb2.Input.Split],
-        range_config: range_config_pb2.RangeConfig | None = None,
-    ) -> None:
-        listed = list(splits)
-        super().__init__(input_base, listed, range_config)
-        self._source = source_of(input_base, listed[0].pattern)
+    span: int
+    version: int | None
+    fingerprint: str
 
-    def resolve_span_and_version(self) -> tuple[int, int | None]:
-        """A release has neither span nor version."""
-        return 0, None
-
-    def get_input_fingerprint(self, span: int, version: int | None) -> str:  # noqa: ARG002
-        """SHA-256 over the files' sizes and bytes."""
-        return fingerprint(self._source)
+    def as_properties(self) -> dict[str, Any]:
+        """Returns the execution properties that TFX's drivers of ExampleGens set."""
+        return {
+            utils.SPAN_PROPERTY_NAME: self.span,
+            utils.VERSION_PROPERTY_NAME: self.version,
+            utils.FINGERPRINT_PROPERTY_NAME: self.fingerprint,
+        }
 
 
 class Driver(driver.FileBasedDriver):
-    """TFX's driver of file-based ExampleGens, with another fingerprint."""
+    """TFX's driver of file-based ExampleGens, with our spans and another fingerprint.
 
-    def get_input_processor(
-        self,
-        splits: Iterable[example_gen_pb2.Input.Split],
-        range_config: range_config_pb2.RangeConfig | None = None,
-        input_base_uri: str | None = None,
-    ) -> ReleaseInputProcessor:
-        """Returns the processor that fingerprints the release."""
-        if not input_base_uri:
-            raise DataError("MovieLensExampleGen: input_base is empty; give a folder or a .zip")
-        return ReleaseInputProcessor(input_base_uri, splits, range_config)
-
-
-def source_of(input_base: str, pattern: str) -> str:
-    """The folder or zip file that the exec properties mean.
-
-    TFX's file-based drivers look for `pattern` in the folder `input_base`, so a zip file travels as
-    its folder and its name, and a folder as itself and `*`.
+    TFX's own takes size and whole-second date of the files directly in the newest span's folder: a
+    release in a subfolder, or one edited within the second, would be served from the cache, and so
+    would a renewed version of an earlier span.
     """
-    return input_base if pattern == "*" else storage.join(input_base, pattern)
+
+    def resolve_exec_properties(
+        self,
+        exec_properties: dict[str, Any],
+        pipeline_info: data_types.PipelineInfo,  # noqa: ARG002
+        component_info: data_types.ComponentInfo,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Adds span, version and fingerprint."""
+        exec_properties.update(look(exec_properties).as_properties())
+        return exec_properties
+
+
+def look(exec_properties: Mapping[str, Any]) -> Given:
+    """Looks at what an execution would read.
+
+    Args:
+        exec_properties: Those of `MovieLensExampleGenSpec`.
+
+    Raises:
+        DataError: There is no release, or no such span.
+    """
+    dataset = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    spans = spans_of(exec_properties)
+    if not has_spans(dataset):
+        return Given(0, None, fingerprint(dataset))
+    return Given(spans[-1].number, spans[-1].version, fingerprint_of_spans(spans))
+
+
+def spans_of(exec_properties: Mapping[str, Any]) -> tuple[Span, ...]:
+    """Returns the spans that an execution reads.
+
+    Where a driver has chosen the newest span, that is the newest one, whatever came in since;
+    open-source Kubeflow Pipelines runs no driver, and there it is looked for here.
+
+    Raises:
+        DataError: There is no such span.
+    """
+    dataset = exec_properties[standard_component_specs.INPUT_BASE_KEY]
+    if not dataset:
+        raise DataError("MovieLensExampleGen: input_base is empty; give a folder or a .zip")
+    newest = exec_properties.get(utils.SPAN_PROPERTY_NAME)
+    version = exec_properties.get(utils.VERSION_PROPERTY_NAME)
+    return select_spans(
+        dataset,
+        DataConfig.model_validate_json(exec_properties["config"]).spans,
+        # Numbers may arrive as doubles.
+        newest=None if newest is None else int(newest),
+        version=None if version is None else int(version),
+    )
 
 
 def fingerprint(source: str) -> str:
@@ -85,3 +122,13 @@ def fingerprint(source: str) -> str:
             while block := file.read(1 << 24):
                 digest.update(block)
     return f"files:{len(files)},sha256:{digest.hexdigest()}"
+
+
+def fingerprint_of_spans(spans: Sequence[Span]) -> str:
+    """Identifies spans and the content of each.
+
+    Raises:
+        DataError: One of them is no release.
+    """
+    told = "".join(f"{span} {fingerprint(span.source)}\n" for span in spans)
+    return f"spans:{len(spans)},sha256:{hashlib.sha256(told.encode()).hexdigest()}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from tensorflow.core.example import example_pb2
 
 from components.movielens_example_gen.catalogue import Movie, User
+from components.movielens_example_gen.columns import Ints
 from components.movielens_example_gen.splits import Part
 from components.movielens_example_gen.timelines import Timelines
 from modules import features
@@ -38,6 +40,36 @@ def encode_part(timelines: Timelines, part: Part, users: Mapping[int, User]) -> 
         if known is not None:
             _add_attributes(feature, known)
         # Map fields have no order of their own: without `deterministic` bytes vary.
+        yield example.SerializeToString(deterministic=True)
+
+
+def encode_span(
+    timelines: Timelines, users: Mapping[int, User], span: int, new_movies: Ints
+) -> Iterator[bytes]:
+    """Encodes what users did in one span, by ascending user id, for statistics alone.
+
+    Args:
+        timelines: Of the span's events only.
+        users: Attributes by user id; users that are not in it have none.
+        span: Its number.
+        new_movies: Ids of movies that no earlier span lists.
+    """
+    is_new = np.isin(timelines.movie_ids, new_movies).astype(np.int64)
+    for user, user_id in enumerate(timelines.user_ids.tolist()):
+        rows = slice(int(timelines.offsets[user]), int(timelines.offsets[user + 1]))
+        movies = timelines.movie_ids[rows].tolist()
+        example = example_pb2.Example()
+        feature = example.features.feature
+        feature[features.USER_ID].int64_list.value.append(user_id)
+        feature[features.SPAN].int64_list.value.append(span)
+        feature[features.EVENTS].int64_list.value.append(len(movies))
+        # Text, as statistics count how often each value of text occurs.
+        feature[features.MOVIE].bytes_list.value.extend(b"%d" % movie for movie in movies)
+        feature[features.RATING].float_list.value.extend(timelines.ratings[rows].tolist())
+        feature[features.NEW_MOVIE].int64_list.value.extend(is_new[rows].tolist())
+        known = users.get(user_id)
+        if known is not None:
+            _add_attributes(feature, known)
         yield example.SerializeToString(deterministic=True)
 
 

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 from tfx import types
-from tfx.components.example_gen import write_split
+from tfx.components.example_gen import utils, write_split
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
-from tfx.utils import proto_utils
 
 from components.movielens_example_gen import ingest, policy, storage
-from components.movielens_example_gen.catalogue import Catalogue, read_catalogue, read_users
-from components.movielens_example_gen.driver import source_of
+from components.movielens_example_gen.driver import spans_of
 from components.movielens_example_gen.examples import encode_movies
-from components.movielens_example_gen.formats import Release, detect
+from components.movielens_example_gen.log import Log, opened
 from components.movielens_example_gen.problems import Report
-from components.movielens_example_gen.staging import staged
+from components.movielens_example_gen.spans import Span
 from components.movielens_example_gen.summary import Summary
-from modules.features import SPLIT_CATALOGUE, SPLIT_EVAL, SPLIT_TEST, SPLIT_TRAIN
+from modules.features import (
+    SPLIT_CATALOGUE,
+    SPLIT_EVAL,
+    SPLIT_SPAN_BEFORE,
+    SPLIT_SPAN_NEWEST,
+    SPLIT_TEST,
+    SPLIT_TRAIN,
+)
 from pipeline.config.data import DataConfig
+from pipeline.config.spans import has_spans
 from pipeline.errors import DataError
 
 SPLITS = (SPLIT_TRAIN, SPLIT_EVAL, SPLIT_TEST, SPLIT_CATALOGUE)
+SPAN_SPLITS = (SPLIT_SPAN_BEFORE, SPLIT_SPAN_NEWEST)
+"""Written as well where several spans are read."""
 
 _STAGING = ".staging"
 
@@ -55,43 +65,43 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         config = DataConfig.model_validate_json(exec_properties["config"])
-        input_config = example_gen_pb2.Input()
-        proto_utils.json_to_proto(
-            exec_properties[standard_component_specs.INPUT_CONFIG_KEY], input_config
-        )
-        source = source_of(
-            exec_properties[standard_component_specs.INPUT_BASE_KEY],
-            input_config.splits[0].pattern,
-        )
+        spans = spans_of(exec_properties)
         staging = storage.join(artifact.uri, _STAGING)
         tf.io.gfile.makedirs(staging)
         try:
             # A zip is unpacked beside the output, which every worker can reach.
-            with staged(source, staging) as folder:
-                self._ingest(folder, config, artifact, staging)
+            with opened(spans, staging) as log:
+                self._ingest(log, config, artifact, staging)
         finally:
             storage.remove_folder(staging)
 
-    def _ingest(
-        self, folder: str, config: DataConfig, artifact: types.Artifact, staging: str
-    ) -> None:
-        release = detect(folder)
-        catalogue = read_catalogue(release)
-        artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        uris = {name: artifact_utils.get_split_uri([artifact], name) for name in SPLITS}
+        if has_spans(exec_properties[standard_component_specs.INPUT_BASE_KEY]):
+            _describe_spans(artifact, spans)
+
+    def _ingest(self, log: Log, config: DataConfig, artifact: types.Artifact, staging: str) -> None:
+        splits = [*SPLITS, *(SPAN_SPLITS if len(log.spans) > 1 else ())]
+        artifact.split_names = artifact_utils.encode_split_names(splits)
+        uris = {name: artifact_utils.get_split_uri([artifact], name) for name in splits}
         work = ingest.Ingest(
-            release, catalogue.movie_ids, read_users(release), config, uris, staging
+            log.releases,
+            [span.number for span in log.spans],
+            log.catalogue.movie_ids,
+            log.new_movies,
+            log.users,
+            config,
+            uris,
+            staging,
         )
         with self._make_beam_pipeline() as pipeline:
             ingest.build(pipeline, work)
         report = Report.from_json(_read_json(staging, ingest.REPORT_FILE))
-        policy.check(report, config.malformed, release, catalogue.movie_ids)
+        policy.check(report, config.malformed, log.releases, log.catalogue.movie_ids)
         summary = Summary.from_json(_read_json(staging, ingest.SUMMARY_FILE))
-        _check_splits(summary, config, release)
+        _check_splits(summary, config, log)
         ingest.write_records(
-            encode_movies(catalogue.movies), uris[SPLIT_CATALOGUE], staging, shard=0, shards=1
+            encode_movies(log.catalogue.movies), uris[SPLIT_CATALOGUE], staging, shard=0, shards=1
         )
-        _describe(artifact, release, catalogue, report, summary)
+        _describe(artifact, log, report, summary)
 
 
 def _read_json(staging: str, name: str) -> dict[str, Any]:
@@ -100,38 +110,50 @@ def _read_json(staging: str, name: str) -> dict[str, Any]:
     return tree
 
 
-def _check_splits(summary: Summary, config: DataConfig, release: Release) -> None:
+def _check_splits(summary: Summary, config: DataConfig, log: Log) -> None:
+    if len(log.spans) > 1:
+        for name, span in zip(SPAN_SPLITS, log.spans[-2:], strict=True):
+            if summary.parts.get(name, {}).get("examples", 0) == 0:
+                raise DataError(
+                    f"{span.source}: span {span} holds no rating that can be used; mend or remove "
+                    "it, or stop at an earlier one with data.spans.newest"
+                )
     for name in (SPLIT_TRAIN, SPLIT_EVAL, SPLIT_TEST):
         if summary.parts.get(name, {}).get("examples", 0) == 0:
             raise DataError(
-                f"{release.ratings}: the split {name!r} would be empty: {summary.users} users "
-                f"with {summary.events} ratings are left by data.min_ratings_per_movie="
-                f"{config.min_ratings_per_movie} and data.min_ratings_per_user="
-                f"{config.min_ratings_per_user}, and data.split ({config.split.strategy}) gives "
-                f"none of them to it. Lower the minimum counts or change data.split"
+                f"{log.releases[-1].ratings}: the split {name!r} would be empty: "
+                f"{summary.users} users with {summary.events} ratings are left by "
+                f"data.min_ratings_per_movie={config.min_ratings_per_movie} and "
+                f"data.min_ratings_per_user={config.min_ratings_per_user}, and data.split "
+                f"({config.split.strategy}) gives none of them to it. Lower the minimum "
+                "counts or change data.split"
             )
 
 
-def _describe(
-    artifact: types.Artifact,
-    release: Release,
-    catalogue: Catalogue,
-    report: Report,
-    summary: Summary,
-) -> None:
+def _describe_spans(artifact: types.Artifact, spans: Sequence[Span]) -> None:
+    """Says what was read, and of the newest span what TFX's driver says where it runs."""
+    newest = spans[-1]
+    artifact.set_int_custom_property(utils.SPAN_PROPERTY_NAME, newest.number)
+    if newest.version is not None:
+        artifact.set_int_custom_property(utils.VERSION_PROPERTY_NAME, newest.version)
+    artifact.set_string_custom_property("spans", ", ".join(str(span) for span in spans))
+    logging.info("read the spans %s", ", ".join(f"{span} ({span.source})" for span in spans))
+
+
+def _describe(artifact: types.Artifact, log: Log, report: Report, summary: Summary) -> None:
     examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
     examples_utils.set_file_format(
         artifact, write_split.to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP)
     )
-    artifact.set_string_custom_property("release_format", release.format)
-    artifact.set_string_custom_property("encoding", catalogue.encoding)
+    artifact.set_string_custom_property("release_format", log.format)
+    artifact.set_string_custom_property("encoding", log.catalogue.encoding)
     numbers = {
         "ratings_read": report.rows,
         "rows_skipped": report.malformed,
         "ratings_kept": summary.events,
         "users": summary.users,
         "movies": len(summary.movie_ids),
-        "movies_listed": len(catalogue.movies),
+        "movies_listed": len(log.catalogue.movies),
         "timestamp_min": summary.timestamp_min or 0,
         "timestamp_max": summary.timestamp_max or 0,
     }

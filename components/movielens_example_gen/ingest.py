@@ -4,7 +4,8 @@ What moves are columns: a byte range of the ratings becomes one block for each b
 bucket's blocks come together, and one worker sorts, divides and writes that bucket. No step leans
 on the order of elements, on one process or on a worker's own disk:
 
-- a block carries where it starts in the file, so file order can be restored anywhere;
+- a block carries its file and where it starts in it, so file order, spans one after the other, can
+  be restored anywhere;
 - a bucket's files are named after the bucket, written under a temporary name and moved, so that a
   repeated attempt ends in the same files with the same bytes;
 - malformed rows are counted, not raised: whether they are too many is known at the end, and then
@@ -17,7 +18,7 @@ import dataclasses
 import functools
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -27,7 +28,7 @@ import tensorflow as tf
 from components.movielens_example_gen import policy, storage
 from components.movielens_example_gen.catalogue import User
 from components.movielens_example_gen.columns import Ints, Ratings, mix
-from components.movielens_example_gen.examples import encode_part
+from components.movielens_example_gen.examples import encode_part, encode_span
 from components.movielens_example_gen.formats import Release
 from components.movielens_example_gen.problems import Report
 from components.movielens_example_gen.reader import byte_ranges, read_block
@@ -42,11 +43,12 @@ from components.movielens_example_gen.splits import (
 from components.movielens_example_gen.summary import Summary
 from components.movielens_example_gen.timelines import (
     count_movies,
-    drop_duplicates,
+    find_repeated,
     in_order,
     keep_frequent,
     to_timelines,
 )
+from modules.features import SPLIT_SPAN_BEFORE, SPLIT_SPAN_NEWEST
 from pipeline.config.data import DataConfig
 
 REPORT_FILE = "report.json"
@@ -54,6 +56,7 @@ SUMMARY_FILE = "summary.json"
 
 _REPORT = "report"
 _COUNTS = "counts"
+_SPANS = "spans"
 _BUCKET_SALT = 0
 
 
@@ -62,8 +65,10 @@ class Ingest:
     """What every worker needs to know.
 
     Attributes:
-        release: The files, readable for every worker.
+        releases: The files of each span, oldest first, readable for every worker.
+        spans: Numbers of the spans.
         movie_ids: The listed movies' ids, ascending, `[movies]`.
+        new_movies: Ids of those that only the newest span lists.
         users: Attributes by user id.
         config: The settings.
         split_uris: Folder of each split's files, by its name.
@@ -71,8 +76,10 @@ class Ingest:
             of the splits.
     """
 
-    release: Release
+    releases: Sequence[Release]
+    spans: Sequence[int]
     movie_ids: Ints
+    new_movies: Ints
     users: Mapping[int, User]
     config: DataConfig
     split_uris: Mapping[str, str]
@@ -84,14 +91,15 @@ def build(pipeline: beam.Pipeline, ingest: Ingest) -> None:
     movies = len(ingest.movie_ids)
     parsed = (
         pipeline
-        | "Ranges" >> beam.Create(byte_ranges(ingest.release))
+        | "Ranges" >> beam.Create(_ranges(ingest.releases))
         | "SpreadRanges" >> beam.Reshuffle()
         | "Parse" >> beam.ParDo(_Parse(ingest)).with_outputs(_REPORT, main="blocks")
     )
     cleaned = (
         parsed.blocks
         | "ByBucket" >> beam.GroupByKey()
-        | "Clean" >> beam.ParDo(_Clean(ingest)).with_outputs(_REPORT, _COUNTS, main="buckets")
+        | "Clean"
+        >> beam.ParDo(_Clean(ingest)).with_outputs(_REPORT, _COUNTS, _SPANS, main="buckets")
     )
     report = (
         (parsed[_REPORT], cleaned[_REPORT])
@@ -104,13 +112,30 @@ def build(pipeline: beam.Pipeline, ingest: Ingest) -> None:
     )
     kept_by = (beam.pvalue.AsSingleton(counts), beam.pvalue.AsSingleton(usable))
     cuts = _cuts(pipeline, cleaned.buckets, kept_by, ingest)
-    summary = (
+    summaries = [
         cleaned.buckets
         | "Write" >> beam.ParDo(_Write(ingest), *kept_by, beam.pvalue.AsSingleton(cuts))
+    ]
+    if len(ingest.spans) > 1:
+        summaries.append(
+            cleaned[_SPANS]
+            | "WriteSpans" >> beam.ParDo(_WriteSpan(ingest), beam.pvalue.AsSingleton(usable))
+        )
+    summary = (
+        summaries
+        | "Summaries" >> beam.Flatten()
         | "MergeSummaries" >> beam.CombineGlobally(Summary.merge)
     )
     _ = report | "WriteReport" >> beam.Map(_write_json, ingest.staging, REPORT_FILE)
     _ = summary | "WriteSummary" >> beam.Map(_write_json, ingest.staging, SUMMARY_FILE)
+
+
+def _ranges(releases: Sequence[Release]) -> list[tuple[int, int, int]]:
+    return [
+        (file, start, end)
+        for file, release in enumerate(releases)
+        for start, end in byte_ranges(release)
+    ]
 
 
 def _cuts(
@@ -144,35 +169,55 @@ def _cut(coarse: Counts, fine: Counts, split: Any) -> Cuts | None:
 
 
 class _Parse(beam.DoFn):
-    """A byte range to one block a bucket: `(bucket, (start, payload))`."""
+    """A byte range to one block a bucket: `(bucket, (file, start, payload))`."""
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
-    def process(self, element: tuple[int, int]) -> Iterator[Any]:
-        start, end = element
-        block = read_block(self._ingest.release, self._ingest.movie_ids, start, end)
-        yield beam.pvalue.TaggedOutput(_REPORT, block.report)
+    def process(self, element: tuple[int, int, int]) -> Iterator[Any]:
+        file, start, end = element
+        release = self._ingest.releases[file]
+        block = read_block(release, self._ingest.movie_ids, start, end)
+        yield beam.pvalue.TaggedOutput(_REPORT, block.report.in_file(file))
         buckets = self._ingest.config.user_buckets
         bucket = (mix(block.ratings.user, _BUCKET_SALT) % np.uint64(buckets)).astype(np.int64)
         order = np.argsort(bucket, kind="stable")
         ends = np.cumsum(np.bincount(bucket, minlength=buckets))
         for number, rows in enumerate(np.split(order, ends[:-1])):
             if len(rows):
-                yield number, (start, block.ratings.take(rows).to_bytes())
+                yield number, (file, start, block.ratings.take(rows).to_bytes())
 
 
 class _Clean(beam.DoFn):
-    """A bucket's blocks to its ratings, in the order of timelines and without duplicates."""
+    """A bucket's blocks to its ratings, in the order of timelines and without duplicates.
+
+    What came in with the newest two spans of several goes on by itself too, as
+    `(bucket, split, payload)`.
+    """
 
     def __init__(self, ingest: Ingest) -> None:
         self._movie_ids = ingest.movie_ids
+        self._spans = len(ingest.spans)
 
-    def process(self, element: tuple[int, Iterable[tuple[int, bytes]]]) -> Iterator[Any]:
+    def process(self, element: tuple[int, Iterable[tuple[int, int, bytes]]]) -> Iterator[Any]:
         bucket, blocks = element
-        in_file = sorted(blocks, key=lambda block: block[0])
-        ratings = Ratings.concat([Ratings.from_bytes(payload) for _, payload in in_file])
-        ratings, report = drop_duplicates(ratings, self._movie_ids)
+        in_file = sorted(blocks, key=lambda block: block[:2])
+        parts = [Ratings.from_bytes(payload) for _, _, payload in in_file]
+        ratings = Ratings.concat(parts)
+        repeated, report = find_repeated(ratings, self._movie_ids)
+        if self._spans > 1:
+            file = np.repeat([block[0] for block in in_file], [len(part) for part in parts])
+            kept = np.ones(len(ratings), np.bool_) if repeated is None else ~repeated
+            for number, split in (
+                (self._spans - 2, SPLIT_SPAN_BEFORE),
+                (self._spans - 1, SPLIT_SPAN_NEWEST),
+            ):
+                own = ratings.take(kept & (file == number))
+                if len(own):
+                    payload = in_order(own).to_bytes()
+                    yield beam.pvalue.TaggedOutput(_SPANS, (bucket, split, payload))
+        if repeated is not None:
+            ratings = ratings.take(~repeated)
         yield beam.pvalue.TaggedOutput(_REPORT, report)
         yield beam.pvalue.TaggedOutput(_COUNTS, count_movies(ratings, len(self._movie_ids)))
         yield bucket, in_order(ratings).to_bytes()
@@ -222,6 +267,36 @@ class _Write(beam.DoFn):
                     ingest.config.user_buckets,
                 )
         yield Summary.of(timelines, parts, cuts)
+
+
+class _WriteSpan(beam.DoFn):
+    """A bucket's events of one span to a file; gives its summary."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    def process(self, element: tuple[int, str, bytes], usable: bool) -> Iterator[Summary]:
+        if not usable:
+            return
+        bucket, split, payload = element
+        ingest = self._ingest
+        newest = split == SPLIT_SPAN_NEWEST
+        # As they came in: minimum counts are of the whole log.
+        timelines = to_timelines(Ratings.from_bytes(payload), ingest.movie_ids)
+        write_records(
+            encode_span(
+                timelines,
+                ingest.users,
+                ingest.spans[-1 if newest else -2],
+                ingest.new_movies if newest else ingest.new_movies[:0],
+            ),
+            ingest.split_uris[split],
+            ingest.staging,
+            bucket,
+            ingest.config.user_buckets,
+        )
+        counts = {"examples": len(timelines.user_ids), "events": len(timelines.movie_ids)}
+        yield Summary(parts={split: counts})
 
 
 def _kept(payload: bytes, counts: Ints, config: DataConfig) -> Ratings:

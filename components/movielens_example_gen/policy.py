@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 
 from components.movielens_example_gen import problems, storage
@@ -19,13 +22,15 @@ def is_acceptable(report: Report, policy: MalformedConfig) -> bool:
     return report.rows > 0 and report.malformed <= allowed
 
 
-def check(report: Report, policy: MalformedConfig, release: Release, movie_ids: Ints) -> None:
+def check(
+    report: Report, policy: MalformedConfig, releases: Sequence[Release], movie_ids: Ints
+) -> None:
     """Stops where the policy does not accept the malformed rows.
 
     Args:
-        report: Of the whole file.
+        report: Of all files.
         policy: What the user allows.
-        release: Whose ratings, to find line numbers in.
+        releases: Whose ratings, in order, to find line numbers in.
         movie_ids: The listed movies' ids, ascending, `[movies]`.
 
     Raises:
@@ -34,14 +39,15 @@ def check(report: Report, policy: MalformedConfig, release: Release, movie_ids: 
     if is_acceptable(report, policy):
         return
     if report.rows == 0:
-        raise DataError(f"{release.ratings}: holds no ratings; fetch or generate it again")
+        raise DataError(f"{releases[-1].ratings}: holds no ratings; fetch or generate it again")
     worst = min(report.first.values(), default=None)
     if worst is None:
-        worst = find_duplicate(report, release, movie_ids)
-    line = line_number(release.ratings, worst.offset)
+        worst = find_duplicate(report, releases, movie_ids)
+    ratings = releases[worst.file].ratings
+    line = line_number(ratings, worst.offset)
     numbers = ", ".join(f"{count} {reason}" for reason, count in report.counts.items())
     message = (
-        f"{release.ratings}, line {line}: {REASONS[worst.reason]} ({worst.reason}): "
+        f"{ratings}, line {line}: {REASONS[worst.reason]} ({worst.reason}): "
         f"{worst.content!r}\n{report.malformed} of {report.rows} rows are malformed: {numbers}. "
     )
     if policy.policy == "fail":
@@ -55,22 +61,27 @@ def check(report: Report, policy: MalformedConfig, release: Release, movie_ids: 
     )
 
 
-def find_duplicate(report: Report, release: Release, movie_ids: Ints) -> Problem:
-    """Reads the file again for the second row of the reported pair of user and movie."""
+def find_duplicate(report: Report, releases: Sequence[Release], movie_ids: Ints) -> Problem:
+    """Reads the files again for the second row of the reported pair of user and movie."""
     if report.pair is None:
         raise ValueError("the report names no duplicate")
     user, movie = report.pair
     index = int(np.searchsorted(movie_ids, movie))
-    offsets: list[int] = []
-    for block in read_blocks(release, movie_ids, with_offsets=True):
-        rows = (block.ratings.user == user) & (block.ratings.movie == index)
-        if block.offsets is not None and rows.any():
-            offsets += block.offsets[rows].tolist()
-        if len(offsets) > 1:
+    places: list[tuple[int, int]] = []
+    for number, release in enumerate(releases):
+        for block in read_blocks(release, movie_ids, with_offsets=True):
+            rows = (block.ratings.user == user) & (block.ratings.movie == index)
+            if block.offsets is not None and rows.any():
+                places += [(number, offset) for offset in block.offsets[rows].tolist()]
+            if len(places) > 1:
+                break
+        if len(places) > 1:
             break
-    with storage.open_binary(release.ratings) as file:
-        file.seek(offsets[1])
-        return Problem.at(offsets[1], problems.DUPLICATE, file.readline())
+    number, offset = places[1]
+    with storage.open_binary(releases[number].ratings) as file:
+        file.seek(offset)
+        found = Problem.at(offset, problems.DUPLICATE, file.readline())
+        return dataclasses.replace(found, file=number)
 
 
 def line_number(path: str, offset: int) -> int:

@@ -36,11 +36,14 @@ class Problem:
     """One malformed row.
 
     Attributes:
+        file: Which ratings file, where several spans are read, from 0, the oldest.
         offset: Where the row starts in the ratings file, bytes.
         reason: A key of `REASONS`.
         content: The row as it stands, without its line ending, cut at 200 characters.
     """
 
+    # First among the fields, as the order of rows is that of files; given by name alone.
+    file: int = dataclasses.field(default=0, kw_only=True)
     offset: int
     reason: str
     content: str
@@ -73,6 +76,14 @@ class Report:
     def malformed(self) -> int:
         """Malformed rows."""
         return sum(self.counts.values())
+
+    def in_file(self, file: int) -> Report:
+        """Returns the same report on another file's rows."""
+        first = {
+            reason: dataclasses.replace(problem, file=file)
+            for reason, problem in self.first.items()
+        }
+        return dataclasses.replace(self, first=first)
 
     @classmethod
     def merge(cls, reports: Iterable[Report]) -> Report:

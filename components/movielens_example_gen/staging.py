@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def staged(source: str, shared: str | None = None) -> Iterator[str]:
         if shared is None or not remote:
             yield str(folder)
             return
-        target = storage.join(shared, "release")
+        target = storage.join(shared, f"release-{uuid.uuid4().hex}")
         storage.upload(str(folder), target)
         try:
             yield target

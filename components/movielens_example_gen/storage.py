@@ -59,6 +59,14 @@ def list_files(folder: str) -> list[str]:
     return sorted(names)
 
 
+def list_folder(folder: str) -> list[str]:
+    """Names, sorted, of the files and folders directly in a folder."""
+    if is_remote(folder):
+        # Object stores end the names of folders with a slash.
+        return sorted({name.rstrip("/") for name in _gfile().listdir(folder)} - {""})
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
 def commit(temporary: str, final: str) -> None:
     """Gives a complete file its final name; whoever sees that name sees all of it.
 

@@ -25,7 +25,8 @@ class Summary:
         timestamp_min: Time of the first event kept, seconds since 1970 UTC; None without any.
         timestamp_max: Time of the last one.
         parts: By split: `examples`, `events` (the prefixes' lengths) and `targets` (events that
-            may be targets; those at a timeline's start count in train).
+            may be targets; those at a timeline's start count in train). The spans' splits have no
+            targets.
         cuts: Where `temporal` divided.
     """
 
@@ -79,6 +80,7 @@ class Summary:
                 name: {
                     key: sum(s.parts.get(name, {}).get(key, 0) for s in listed)
                     for key in _PART_COUNTS
+                    if any(key in s.parts.get(name, {}) for s in listed)
                 }
                 for name in names
             },

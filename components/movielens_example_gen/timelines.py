@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from components.movielens_example_gen import policy, problems
-from components.movielens_example_gen.catalogue import read_catalogue
 from components.movielens_example_gen.columns import Ints, Ratings
-from components.movielens_example_gen.formats import detect
+from components.movielens_example_gen.log import opened
 from components.movielens_example_gen.problems import Report
 from components.movielens_example_gen.reader import read_blocks
-from components.movielens_example_gen.staging import staged
+from components.movielens_example_gen.spans import select_spans
 from pipeline.config.data import MalformedConfig
+from pipeline.config.spans import SpansConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +50,16 @@ def load_timelines(
     min_ratings_per_movie: int = 1,
     min_ratings_per_user: int = 1,
     malformed: MalformedConfig | None = None,
+    spans: SpansConfig | None = None,
 ) -> Timelines:
     """Reads a whole release into memory, the same way as the pipeline does.
 
     Args:
-        path: Folder or `.zip` of a release.
+        path: Folder or `.zip` of a release, or a pattern of spans.
         min_ratings_per_movie: Movies with fewer ratings are dropped, first.
         min_ratings_per_user: Users with fewer ratings left are dropped, then.
         malformed: What happens to malformed rows; None stops at the first.
+        spans: Which spans of a pattern; None takes all.
 
     Returns:
         All timelines, by ascending user id. About 30 bytes a rating, twice that while reading.
@@ -65,17 +67,17 @@ def load_timelines(
     Raises:
         DataError: The release cannot be read, or holds malformed rows that are not allowed.
     """
-    with staged(str(path)) as folder:
-        release = detect(folder)
-        movie_ids = read_catalogue(release).movie_ids
+    with opened(select_spans(str(path), spans or SpansConfig())) as log:
+        movie_ids = log.catalogue.movie_ids
         blocks, reports = [], []
-        for block in read_blocks(release, movie_ids):
-            blocks.append(block.ratings)
-            reports.append(block.report)
+        for number, release in enumerate(log.releases):
+            for block in read_blocks(release, movie_ids):
+                blocks.append(block.ratings)
+                reports.append(block.report.in_file(number))
         ratings, duplicates = drop_duplicates(Ratings.concat(blocks), movie_ids)
         blocks.clear()
         report = Report.merge([*reports, duplicates])
-        policy.check(report, malformed or MalformedConfig(), release, movie_ids)
+        policy.check(report, malformed or MalformedConfig(), log.releases, movie_ids)
     counts = count_movies(ratings, len(movie_ids))
     kept = keep_frequent(ratings, counts, min_ratings_per_movie, min_ratings_per_user)
     return to_timelines(in_order(kept), movie_ids)
@@ -91,19 +93,33 @@ def drop_duplicates(ratings: Ratings, movie_ids: Ints) -> tuple[Ratings, Report]
     Returns:
         The rows left, in the same order, and a report that counts the others (but no rows).
     """
+    repeated, report = find_repeated(ratings, movie_ids)
+    return ratings if repeated is None else ratings.take(~repeated), report
+
+
+def find_repeated(ratings: Ratings, movie_ids: Ints) -> tuple[npt.NDArray[np.bool_] | None, Report]:
+    """Finds the rows that `drop_duplicates` drops.
+
+    Args:
+        ratings: In file order; all rows of each of its users.
+        movie_ids: The listed movies' ids, ascending, `[movies]`.
+
+    Returns:
+        Which rows, `[rows]`, None where there are none, and their report.
+    """
     _, dense = np.unique(ratings.user, return_inverse=True)
     key = dense.astype(np.int64) * len(movie_ids) + ratings.movie
     # A plain sort tells cheaply that there are none, which is the rule.
     in_line = np.sort(key)
     if not (in_line[1:] == in_line[:-1]).any():
-        return ratings, Report()
+        return None, Report()
     order = np.argsort(key, kind="stable")
     repeated = np.zeros(len(ratings), np.bool_)
     repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
     lowest = int(np.flatnonzero(repeated)[np.argmin(key[repeated])])
     pair = int(ratings.user[lowest]), int(movie_ids[ratings.movie[lowest]])
     report = Report(counts={problems.DUPLICATE: int(repeated.sum())}, pair=pair)
-    return ratings.take(~repeated), report
+    return repeated, report
 
 
 def count_movies(ratings: Ratings, movies: int) -> Ints:

@@ -128,13 +128,14 @@ def _attributes(release: str, user_ids: Iterable[int]) -> dict[str, Any]:
     """Returns int64 [users] by input name: what a release tells of its users."""
     import numpy as np
 
-    from components.movielens_example_gen.catalogue import User, read_users
-    from components.movielens_example_gen.formats import detect
-    from components.movielens_example_gen.staging import staged
+    from components.movielens_example_gen.catalogue import User
+    from components.movielens_example_gen.log import opened
+    from components.movielens_example_gen.spans import select_spans
     from modules.user_attributes import ATTRIBUTES, category_id
+    from pipeline.config.spans import SpansConfig
 
-    with staged(release) as folder:
-        users = read_users(detect(folder))
+    with opened(select_spans(release, SpansConfig())) as log:
+        users = log.users
     nothing = User(None, None, None)
     told = [users.get(int(user_id), nothing) for user_id in user_ids]
     return {

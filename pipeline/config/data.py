@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.spans import DriftConfig, SpansConfig
 
 
 class MalformedConfig(Section):
@@ -75,3 +76,5 @@ class DataConfig(Section):
     user_buckets: int = Field(
         16, ge=1, le=4096, description="groups of users that are sorted and written together"
     )
+    spans: SpansConfig = SpansConfig()
+    drift: DriftConfig = DriftConfig()

@@ -17,6 +17,7 @@ from pipeline.config.delivery import ConversionConfig, GateConfig, RegistryConfi
 from pipeline.config.deployment import DeploymentConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
+from pipeline.config.spans import has_spans
 from pipeline.config.training import TrainingConfig
 from pipeline.config.tuner import TunerConfig
 from pipeline.errors import ConfigError
@@ -45,7 +46,10 @@ class RuntimeConfig(Section):
 class Config(Section):
     """All settings of a pipeline."""
 
-    dataset: str = Field("sample", description="a release's name, or a folder's or zip's path")
+    dataset: str = Field(
+        "sample",
+        description="a release's name, a folder's or zip's path, or a pattern: data/ratings-{SPAN}",
+    )
     seed: int = Field(42, ge=0, description="same data, config and seed: the same model")
     sample: GeneratorConfig = GeneratorConfig()
     data: DataConfig = DataConfig()
@@ -67,6 +71,19 @@ class Config(Section):
                 f"training.window_length ({window}) must not be below history.length "
                 f"({self.history.length}): a device sends longer histories than were trained"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _spans_are_there(self) -> Config:
+        if has_spans(self.dataset):
+            return self
+        for key in ("window", "newest"):
+            value = getattr(self.data.spans, key)
+            if value is not None:
+                raise ValueError(
+                    f"data.spans.{key} ({value}) goes with a pattern of spans alone, as "
+                    f"data/ratings-{{SPAN}}; dataset is {self.dataset!r}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -234,7 +234,7 @@ def _anomalies(report: Report, release: Release, movie_ids: Ints) -> tuple[Anoma
     found = []
     for reason, rows in report.counts.items():
         if reason == problems.DUPLICATE:
-            first = policy.find_duplicate(report, release, movie_ids)
+            first = policy.find_duplicate(report, (release,), movie_ids)
         else:
             first = report.first[reason]
         line = policy.line_number(release.ratings, first.offset)

@@ -7,7 +7,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.movielens_example_gen.spans import find_spans
 from pipeline.config.root import GeneratorConfig
+from pipeline.config.spans import has_spans
 from pipeline.datasets import archive, atomic
 from pipeline.datasets.download import download
 from pipeline.datasets.generator import generate
@@ -34,7 +36,8 @@ def resolve_dataset(
     A release is looked for in `$POCKETREC_DATA`, then in the workspace, then on GroupLens' server.
 
     Args:
-        name_or_path: `sample`, a release's name, or the path of a folder or zip file.
+        name_or_path: `sample`, a release's name, the path of a folder or zip file, or a pattern of
+            such paths, `data/ratings-{SPAN}`.
         workspace: Where data is generated and downloaded to.
         generator: The parameters of `sample`; None takes the defaults.
         environment: Where `POCKETREC_DATA` is looked up.
@@ -42,7 +45,7 @@ def resolve_dataset(
         progress: Shows a progress bar while downloading.
 
     Returns:
-        A folder or a zip file.
+        A folder or a zip file; a pattern stays one, its folder made absolute.
 
     Raises:
         DataError: There is no such data set, or it cannot be fetched.
@@ -95,6 +98,9 @@ def _find_provided(name: str, environment: Mapping[str, str]) -> Path | None:
 
 def _existing_path(name_or_path: str) -> Path:
     path = Path(name_or_path).expanduser().resolve()
+    if has_spans(name_or_path):
+        find_spans(str(path))
+        return path
     if path.is_dir() or (path.is_file() and path.suffix.lower() == ".zip"):
         return path
     if path.exists():

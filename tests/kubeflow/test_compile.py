@@ -188,9 +188,26 @@ def test_the_look_at_the_cache_sees_the_runs_parameters_too(vertex: compiling.Co
     assert check["command"] == container["command"] == list(compiling.ENTRYPOINT)
     modules = [one["args"][one["args"].index("--tfx_module") + 1] for one in (container, check)]
     assert modules[0].endswith("kubeflow_v2_run_executor")
-    assert modules[1].endswith("file_based_example_gen.driver")
+    assert modules[1] == "kubeflow.release_driver"
     for one in (container, check):
         assert "data" in json.loads(one["args"][one["args"].index("--runtime_places") + 1])
+
+
+def test_spans_take_ingestion_off_the_cache_where_no_driver_looks_for_them() -> None:
+    config = load_config(None, ["dataset=ratings-{SPAN}"])
+
+    def compiled(target: targets.Target, **where: str) -> dict[str, Any]:
+        return tasks(
+            compiling.compile_pipeline(config, target, targets.settings(config, target, **where))
+        )
+
+    found = compiled("kubeflow")
+    cached = {name for name, task in found.items() if task.get("cachingOptions") == {}}
+    assert cached == {"movielens-example-gen"}
+    given = found["movielens-example-gen"]["inputs"]["parameters"]["input_base"]["runtimeValue"]
+    assert given["constant"] == "s3://mlpipeline/pocketrec/data/ratings-{SPAN}"
+    found = compiled("vertex", **VERTEX)
+    assert found["movielens_example_gen"]["cachingOptions"] == {"enableCache": True}
 
 
 def test_nothing_of_this_machine_gets_in(kubeflow: compiling.Compiled) -> None:

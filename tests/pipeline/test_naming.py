@@ -8,6 +8,8 @@ def test_labels_of_data_sets_are_short_and_plain() -> None:
     assert dataset_label("ml-1m") == "ml-1m"
     assert dataset_label("/data/My Ratings.zip") == "my-ratings"
     assert dataset_label("/data/ÄÖ") == "data"
+    assert dataset_label("s3://bucket/ratings-{SPAN}/v{VERSION}") == "ratings"
+    assert dataset_label("/logs/week/{YYYY}-{MM}-{DD}.zip") == "week"
 
 
 def test_another_split_is_another_pipeline() -> None:

@@ -99,7 +99,7 @@ def test_a_malformed_row_is_left_out_and_named(
     offset = before * (len(GOOD) + 1)
     assert report == Report(before + 2, {reason: 1}, {reason: Problem(offset, reason, line)})
     with pytest.raises(DataError) as error:
-        policy.check(report, FAIL, release, read_catalogue(release).movie_ids)
+        policy.check(report, FAIL, (release,), read_catalogue(release).movie_ids)
     assert f"ratings.dat, line {before + 1}: " in str(error.value)
     assert f"({reason}): {line!r}" in str(error.value)
 
@@ -157,7 +157,7 @@ def test_blank_lines_are_no_rows_and_line_numbers_count_them(tmp_path: Path) -> 
     assert rows_of(ratings) == [(5, 0, 8, 1000)]
     assert offsets == [len("userId,movieId,rating,timestamp\r\n\r\n")]
     with pytest.raises(DataError, match=r"ratings\.csv, line 6: .*'5,2,9\.0,1000'"):
-        policy.check(report, FAIL, release, read_catalogue(release).movie_ids)
+        policy.check(report, FAIL, (release,), read_catalogue(release).movie_ids)
 
 
 def test_only_a_header_or_blank_lines_is_no_release(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_only_a_header_or_blank_lines_is_no_release(tmp_path: Path) -> None:
         write_ratings(tmp_path, "csv", lines)
         release = detect(str(tmp_path))
         with pytest.raises(DataError, match="holds no ratings"):
-            policy.check(read_all(release)[1], FAIL, release, np.array([1]))
+            policy.check(read_all(release)[1], FAIL, (release,), np.array([1]))
 
 
 @pytest.mark.parametrize(
@@ -259,4 +259,4 @@ def test_a_file_of_rubbish_is_refused_and_mixed_formats_are_not_guessed(tmp_path
 
     assert report.counts == {"wrong_field_count": 5}
     with pytest.raises(DataError, match="5 of 5 rows are malformed: 5 wrong_field_count"):
-        policy.check(report, FAIL, release, read_catalogue(release).movie_ids)
+        policy.check(report, FAIL, (release,), read_catalogue(release).movie_ids)

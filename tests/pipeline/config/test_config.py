@@ -142,3 +142,9 @@ def test_a_release_with_an_example_of_its_own_takes_it() -> None:
     assert select_config_file(None, "sample").name == "sample.yaml"
     assert select_config_file(None, None).name == "sample.yaml"
     assert select_config_file(Path("own.yaml"), "ml-1m") == Path("own.yaml")
+
+
+def test_settings_of_spans_need_a_pattern() -> None:
+    load_config(None, ["dataset=data/{YYYY}-{MM}-{DD}", "data.spans.window=3"])
+    with pytest.raises(ConfigError, match=r"data\.spans\.newest \(4\) goes with a pattern"):
+        load_config(None, ["dataset=ml-1m", "data.spans.newest=4"])

@@ -173,3 +173,11 @@ def test_file_that_is_no_zip(workspace: Workspace, tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"ratings.csv: is neither a folder nor a .zip file"):
         resolve_dataset(str(tmp_path / "ratings.csv"), workspace)
+
+
+def test_a_pattern_stays_one_and_needs_a_span(tmp_path: Path, workspace: Workspace) -> None:
+    pattern = f"{tmp_path}/ratings-{{SPAN}}"
+    with pytest.raises(DataError, match="there is no span"):
+        resolve_dataset(pattern, workspace)
+    (tmp_path / "ratings-1").mkdir()
+    assert resolve_dataset(pattern, workspace) == Path(pattern)
