@@ -63,7 +63,10 @@ def data_steps(config: Config, *, input_base: str, schema_file: str) -> DataStep
         statistics=statistics_gen.outputs["statistics"],
         anomalies=example_validator.outputs["anomalies"],
         schema=schema_importer.outputs["schema"],
-        source_hash=source_hash("components.data_gate", "modules.features"),
+        drift=config.data.drift.model_dump_json(),
+        source_hash=source_hash(
+            "components.data_gate", "modules.features", "pipeline.config.spans"
+        ),
     ).with_id("data_gate")
 
     transform = tfx.components.Transform(

@@ -21,12 +21,16 @@ class DataGateSpec(ComponentSpec):
         REPORT: ChannelParameter(type=standard_artifacts.ExampleAnomalies),
     }
     PARAMETERS = {  # noqa: RUF012
+        "drift": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
 
 
 class DataGate(base_component.BaseComponent):
-    """Fails where a split is empty, has anomalies or contradicts itself.
+    """Fails where a split is empty, has anomalies or contradicts itself, or a new span drifted.
+
+    Custom property `drift` of the report: how far the newest span is from the one before, or why
+    nothing was compared.
 
     The report is there so that a passed gate is cached; what must wait for it takes the component
     as an upstream node. Its type is the closest of those that Kubeflow Pipelines knows.
@@ -41,6 +45,7 @@ class DataGate(base_component.BaseComponent):
         statistics: channel.BaseChannel,
         anomalies: channel.BaseChannel,
         schema: channel.BaseChannel,
+        drift: str,
         source_hash: str,
     ) -> None:
         """Builds the node.
@@ -49,6 +54,7 @@ class DataGate(base_component.BaseComponent):
             statistics: `ExampleStatistics` of the timelines.
             anomalies: `ExampleAnomalies` that ExampleValidator found in them.
             schema: The `Schema` that it judged by.
+            drift: `DriftConfig` as JSON.
             source_hash: Hash of the gate's code, for the cache key.
         """
         super().__init__(
@@ -57,6 +63,7 @@ class DataGate(base_component.BaseComponent):
                 anomalies=anomalies,
                 schema=schema,
                 report=channel.Channel(type=standard_artifacts.ExampleAnomalies),
+                drift=drift,
                 source_hash=source_hash,
             )
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import text_format
@@ -15,6 +17,9 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils
 
 from components.data_gate.checks import Problem, find_problems
+from components.data_gate.drift import Drift, measure
+from modules import features
+from pipeline.config.spans import DriftConfig
 from pipeline.errors import GateError
 
 STATISTICS = "statistics"
@@ -22,6 +27,8 @@ ANOMALIES = "anomalies"
 SCHEMA = "schema"
 REPORT = "report"
 REPORT_FILE = "data_gate.json"
+DRIFT = "drift"
+NOT_COMPARED = "not compared: the data set has no two spans"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -45,11 +52,28 @@ class Executor(base_executor.BaseExecutor):
             _read_anomalies(artifact_utils.get_single_instance(input_dict[ANOMALIES])),
             _read_schema(artifact_utils.get_single_uri(input_dict[SCHEMA])),
         )
+        drift = _drift(statistics, DriftConfig.model_validate_json(exec_properties[DRIFT]))
+        if drift is not None:
+            problems += drift.problems()
+        told = NOT_COMPARED if drift is None else str(drift)
+        logging.info("drift: %s", told)
         if problems:
             raise GateError(_message(problems))
         report = artifact_utils.get_single_instance(output_dict[REPORT])
         report.split_names = artifact_utils.encode_split_names(sorted(statistics))
-        _write_report(f"{report.uri}/{REPORT_FILE}", statistics)
+        report.set_string_custom_property(DRIFT, told)
+        _write_report(f"{report.uri}/{REPORT_FILE}", statistics, drift)
+
+
+def _drift(
+    statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics], limits: DriftConfig
+) -> Drift | None:
+    """Compares the newest span with the one before; None where there are no two."""
+    if features.SPLIT_SPAN_NEWEST not in statistics:
+        return None
+    return measure(
+        statistics[features.SPLIT_SPAN_NEWEST], statistics[features.SPLIT_SPAN_BEFORE], limits
+    )
 
 
 def _message(problems: list[Problem]) -> str:
@@ -83,11 +107,14 @@ def _read_schema(uri: str) -> schema_pb2.Schema:
 
 
 def _write_report(
-    path: str, statistics: dict[str, statistics_pb2.DatasetFeatureStatistics]
+    path: str,
+    statistics: Mapping[str, statistics_pb2.DatasetFeatureStatistics],
+    drift: Drift | None,
 ) -> None:
     content = {
         "verdict": "passed",
         "examples": {split: int(found.num_examples) for split, found in sorted(statistics.items())},
+        DRIFT: NOT_COMPARED if drift is None else drift.to_json(),
     }
     # Half-written it is never read: the artifact counts once this execution is published.
     with fileio.open(path, "w") as file:

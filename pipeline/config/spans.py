@@ -53,7 +53,12 @@ class DriftConfig(Section):
         0.05, gt=0, le=1, description="largest change of a movie's share of the events"
     )
     events: float | None = Field(
-        None, gt=0, le=1, description="events a user: Jensen-Shannon divergence (base 2)"
+        None,
+        gt=0,
+        le=1,
+        description=(
+            "events a user: Jensen-Shannon divergence (base 2); for spans of equal length"
+        ),
     )
     user_attributes: float | None = Field(
         0.2,

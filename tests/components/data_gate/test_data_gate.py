@@ -20,6 +20,7 @@ from tfx_bsl.coders import example_coder
 import schema
 from components.data_gate.checks import Problem, find_problems
 from components.data_gate.executor import REPORT_FILE, Executor
+from pipeline.config.spans import DriftConfig
 from pipeline.errors import GateError
 
 SCHEMA_FILE = Path(schema.__file__).parent / "schema.pbtxt"
@@ -163,7 +164,7 @@ def test_mixed_up_splits_are_a_problem() -> None:
     assert "ranges from 0 to 1, must be 0" in problem.reason
 
 
-def run_gate(root: Path, splits: Mapping[str, list[dict[str, list[Any]]]]) -> Artifact:
+def run_gate(root: Path, splits: Mapping[str, Sequence[Values]]) -> Artifact:
     """Lays artifacts out as StatisticsGen does, validates with ExampleValidator, runs the gate."""
 
     def artifact(kind: type, name: str, listed: bool = True) -> Artifact:
@@ -186,13 +187,13 @@ def run_gate(root: Path, splits: Mapping[str, list[dict[str, list[Any]]]]) -> Ar
     validator.Executor().Do(
         {"statistics": [found], "schema": [judged_by]},
         {"anomalies": [anomalies]},
-        {"exclude_splits": "[]"},
+        {"exclude_splits": '["span_newest", "span_before"]'},
     )
     report = artifact(standard_artifacts.ExampleAnomalies, "report", listed=False)
     Executor().Do(
         {"statistics": [found], "anomalies": [anomalies], "schema": [judged_by]},
         {"report": [report]},
-        {"source_hash": "0"},
+        {"drift": DriftConfig().model_dump_json(), "source_hash": "0"},
     )
     return report
 
@@ -201,7 +202,12 @@ def test_executor_reports_a_passed_gate(tmp_path: Path) -> None:
     report = run_gate(tmp_path, CLEAN)
 
     content = json.loads((Path(report.uri) / REPORT_FILE).read_text())
-    assert content == {"verdict": "passed", "examples": {"eval": 1, "test": 1, "train": 2}}
+    assert content == {
+        "verdict": "passed",
+        "examples": {"eval": 1, "test": 1, "train": 2},
+        "drift": "not compared: the data set has no two spans",
+    }
+    assert report.get_string_custom_property("drift") == content["drift"]
     assert artifact_utils.decode_split_names(report.split_names) == ["eval", "test", "train"]
 
 
