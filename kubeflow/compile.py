@@ -20,6 +20,7 @@ from kubeflow.runtime_parameters import (
     places_of,
 )
 from kubeflow.targets import CHECKPOINT_ROOT, Settings, Target
+from pipeline import beam_options
 from pipeline.config.root import Config, set_key, validated
 from pipeline.errors import ConfigError
 from pipeline.pipeline import Locations, create_pipeline
@@ -64,9 +65,11 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
         settings: Where on it the pipeline will run.
 
     Raises:
-        ConfigError: Resources are configured for a step that is not there.
+        ConfigError: Resources are configured for a step that is not there, or an option of Beam is
+            none.
         InvalidSpecError: The outcome breaks the schema, which is a defect of the pipeline.
     """
+    beam_options.check(config.runtime.beam_args, ask_job_server=False)
     job = _job(config, settings, target)
     spec = job["pipelineSpec"]
     compiled = _constants(spec)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipeline import progress, recovery
+from pipeline import beam_options, progress, recovery
 from pipeline.config.root import Config
 from pipeline.datasets.resolve import resolve_dataset
 from pipeline.errors import ConfigError, PocketRecError
@@ -49,10 +49,11 @@ def run_locally(config: Config, workspace: Workspace, *, data_only: bool = False
         data_only: Whether to end with the windows, before anything is trained.
 
     Raises:
-        PocketRecError: The data set cannot be had, another run holds the workspace, or the
-            configured registry cannot take bundles.
+        PocketRecError: The data set cannot be had, another run holds the workspace, an option of
+            Beam is none, or the configured registry cannot take bundles.
     """
     started = time.monotonic()
+    beam_options.check(config.runtime.beam_args, ask_job_server=True)
     if not data_only:
         _check_registry(config, workspace)
     with recovery.exclusive(workspace):

@@ -22,6 +22,20 @@ def add_workspace(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_overlay(parser: argparse.ArgumentParser) -> None:
+    """Adds `--overlay`, settings that are laid over the configuration."""
+    parser.add_argument(
+        "--overlay",
+        type=Path,
+        action="append",
+        default=[],
+        dest="overlays",
+        metavar="FILE",
+        help="some settings, laid over the configuration, e.g. pipeline/configs/beam/flink.yaml; "
+        "may be given again",
+    )
+
+
 def quiet_tensorflow() -> None:
     """Silences what TensorFlow and its companions say while they are imported.
 

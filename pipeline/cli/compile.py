@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.common import add_workspace, quiet_tensorflow
+from pipeline.cli.common import add_overlay, add_workspace, quiet_tensorflow
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -69,6 +69,7 @@ def add_parser(subparsers: Any) -> None:
             "registry.tracking_uri; kubeflow: then http://mlflow:5000; vertex: needed)"
         ),
     )
+    add_overlay(parser)
     add_workspace(parser)
     parser.set_defaults(handler=handler)
 
@@ -81,7 +82,7 @@ def handler(args: argparse.Namespace) -> int:
 
     if args.output.suffix not in _SUFFIXES:
         raise ConfigError(f"--output {args.output}: must end in one of {', '.join(_SUFFIXES)}")
-    config = load_selected(args.config, args.dataset, args.set)
+    config = load_selected(args.config, args.dataset, args.set, args.overlays)
     deployment = settings(
         config,
         args.target,

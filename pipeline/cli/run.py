@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pipeline.cli.common import add_workspace, quiet_tensorflow
+from pipeline.cli.common import add_overlay, add_workspace, quiet_tensorflow
 
 EXIT_FAILED = 1
 EXIT_NOT_PUSHED = 3
@@ -47,6 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="KEY=VALUE",
         help="override one setting, e.g. --set model.encoder.name=cnn; may be given again",
     )
+    add_overlay(parser)
     add_workspace(parser)
     parser.set_defaults(handler=handler)
 
@@ -57,7 +58,7 @@ def handler(args: argparse.Namespace) -> int:
     from pipeline.workspace import Workspace
 
     # Before the heavy imports: what is wrong with the settings is said at once.
-    config = load_selected(args.config, args.dataset, args.overrides)
+    config = load_selected(args.config, args.dataset, args.overrides, args.overlays)
     workspace = Workspace.at(args.workspace)
 
     from pipeline.local_runner import run_locally

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pydantic
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.data import DataConfig
@@ -41,6 +42,14 @@ class RuntimeConfig(Section):
 
     cache: bool = Field(True, description="reuse the results of unchanged steps")
     beam_args: tuple[str, ...] = Field((), description="Beam pipeline options, e.g. --runner=...")
+
+    @field_validator("beam_args")
+    @classmethod
+    def _one_piece_each(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for word in given:
+            if not re.match(r"--[A-Za-z]\w*(=|$)", word):
+                raise ValueError(f"each must look like --name=value or --name, not {word!r}")
+        return given
 
 
 class Config(Section):
@@ -97,21 +106,27 @@ class Config(Section):
         return self
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Reads a YAML file, applies overrides and validates the whole.
+def load_config(
+    path: Path | None, overrides: Sequence[str] = (), overlays: Sequence[Path] = ()
+) -> Config:
+    """Reads a YAML file, applies overlays, then overrides, and validates the whole.
 
     Args:
         path: The file; None takes the defaults.
         overrides: `a.b=value` strings, the value in YAML, applied in order.
+        overlays: Files that hold some of the settings, applied in order.
 
     Raises:
         ConfigError: The file or an override cannot be used; names file, key, value and what is
             allowed.
     """
     tree = read_yaml(path) if path is not None else {}
+    for file in overlays:
+        apply_overlay(tree, read_yaml(file), str(file))
     for override in overrides:
         apply_override(tree, override)
-    return validated(Config, tree, str(path) if path is not None else "the defaults")
+    source = str(path) if path is not None else "the defaults"
+    return validated(Config, tree, " under ".join([source, *map(str, overlays)]))
 
 
 def validated(section: type[S], tree: Mapping[str, Any], source: str) -> S:
@@ -165,6 +180,31 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
     except yaml.YAMLError:
         raise ConfigError(f"--set {override!r}: the value {text!r} is not valid YAML") from None
     set_key(tree, parts, value, f"--set {override!r}")
+
+
+def apply_overlay(
+    tree: dict[str, Any], values: Mapping[str, Any], source: str, above: Sequence[str] = ()
+) -> None:
+    """Sets the keys that a second tree holds and leaves the others.
+
+    A section that names itself (an encoder, a loss, an optimizer) is taken whole, as settings of
+    another one do not apply to it.
+
+    Args:
+        tree: Changed in place.
+        values: The second tree.
+        source: Where it comes from, for the message.
+        above: Path of the section that the second tree is laid over.
+
+    Raises:
+        ConfigError: There is a value where the second tree has a section.
+    """
+    for key, value in values.items():
+        parts = [*above, key]
+        if isinstance(value, Mapping) and value and "name" not in value:
+            apply_overlay(tree, value, source, parts)
+        else:
+            set_key(tree, parts, copy.deepcopy(value), source)
 
 
 def set_key(tree: dict[str, Any], parts: Sequence[str], value: Any, source: str) -> None:

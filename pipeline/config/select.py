@@ -29,13 +29,19 @@ def select_config_file(config: Path | None, dataset: str | None) -> Path:
     return own if own.is_file() else CONFIGS_DIR / RELEASE_CONFIG
 
 
-def load_selected(config: Path | None, dataset: str | None, overrides: Sequence[str]) -> Config:
+def load_selected(
+    config: Path | None,
+    dataset: str | None,
+    overrides: Sequence[str],
+    overlays: Sequence[Path] = (),
+) -> Config:
     """Reads the settings that a command's options mean.
 
     Args:
         config: The file that the user named, or None: see `select_config_file`.
         dataset: The data set that the user named, or None: the file's.
         overrides: `a.b=value` strings.
+        overlays: Files that hold some of the settings, laid over the configuration in order.
 
     Raises:
         ConfigError: The settings cannot be used.
@@ -43,4 +49,4 @@ def load_selected(config: Path | None, dataset: str | None, overrides: Sequence[
     chosen = list(overrides)
     if dataset is not None:
         chosen.append(f"dataset={json.dumps(dataset)}")
-    return load_config(select_config_file(config, dataset), chosen)
+    return load_config(select_config_file(config, dataset), chosen, overlays)

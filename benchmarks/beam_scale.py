@@ -1,0 +1,206 @@
+"""How time and memory of the steps on Beam grow with the number of ratings.
+
+    .venv/bin/python -m benchmarks.beam_scale --name local
+    .venv/bin/python -m benchmarks.beam_scale --name flink --config pipeline/configs/beam/flink.yaml \\
+        --ratings 1000000 5000000
+
+Each size is generated, runs from the release to the windows in a process of its own, and leaves one
+record a step. Sampled are the memory and the processor time of that process, of its children and,
+with a local Flink cluster, of the cluster's processes. Writes `results/beam_scale_NAME.json` after
+every size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.ingest_scale import MOVIES, RATINGS_A_USER
+from benchmarks.results import write_result
+from pipeline.config.root import CONFIGS_DIR, load_config
+from pipeline.config.select import RELEASE_CONFIG
+from pipeline.datasets.generator import generate
+from pipeline.lineage import Lineage, Run, Step
+from pipeline.workspace import Workspace
+
+STEPS = ("movielens_example_gen", "statistics_gen", "transform")
+SAMPLE_SECONDS = 0.25
+
+_SEED = 7
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What the processes held and had used at one time.
+
+    Attributes:
+        at: Seconds since 1970 UTC.
+        resident: Bytes, summed over the processes; pages that they share count in each.
+        processor: Seconds of all threads so far.
+    """
+
+    at: float
+    resident: int
+    processor: float
+
+
+def sample(roots: Sequence[psutil.Process]) -> Sample:
+    """Looks at processes and all their descendants; those that just ended are left out."""
+    at = time.time()
+    resident, processor = 0, 0.0
+    for root in roots:
+        try:
+            members = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for member in members:
+            try:
+                with member.oneshot():
+                    times = member.cpu_times()
+                    resident += member.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+            # A process that ended counts in its parent's `children_*` from then on.
+            processor += times.user + times.system + times.children_user + times.children_system
+    return Sample(at, resident, processor)
+
+
+def of_step(step: Step, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Returns one record: what a step took, and the highest memory while it ran.
+
+    Args:
+        step: As ML Metadata knows it.
+        samples: Of the whole run, by ascending time.
+    """
+    begin = step.started / 1000
+    end = begin + step.seconds if step.state == "done" else samples[-1].at
+    during = [one for one in samples if begin - SAMPLE_SECONDS <= one.at <= end + SAMPLE_SECONDS]
+    if not during:
+        return {"step": step.node_id, "state": step.state, "seconds": round(step.seconds, 1)}
+    return {
+        "step": step.node_id,
+        "state": step.state,
+        "seconds": round(end - begin, 1),
+        # Never below zero: a worker that ends and is not yet its parent's takes its time along.
+        "processor_seconds": round(
+            max(one.processor for one in during) - during[0].processor, 1
+        ),
+        "peak_resident_gib": round(max(one.resident for one in during) / 2**30, 2),
+    }
+
+
+def measure(
+    release: Path, work: Path, arguments: argparse.Namespace, cluster: Sequence[psutil.Process]
+) -> dict[str, Any]:
+    """Runs one size to the windows and returns its record.
+
+    Args:
+        release: Folder of the release.
+        work: Gets the workspace, which is removed at the end.
+        arguments: See `main`.
+        cluster: Processes beside the run's own.
+    """
+    folder = work / f"workspace-{release.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [sys.executable, "-m", "benchmarks.beam_scale", "--child", str(release), str(folder)]
+    command += ["--config", str(arguments.config)]
+    begin = time.monotonic()
+    child = subprocess.Popen(command, start_new_session=True)
+    roots = [psutil.Process(child.pid), *cluster]
+    samples, ended = [sample(roots)], ""
+    while child.poll() is None:
+        time.sleep(SAMPLE_SECONDS)
+        samples.append(sample(roots))
+        if samples[-1].resident > arguments.memory_gib * 2**30:
+            ended = f"stopped: more than {arguments.memory_gib:g} GiB"
+            os.killpg(child.pid, signal.SIGKILL)
+            break
+    status = child.wait()
+    run = Lineage(Workspace.at(folder).metadata_db).read()
+    record = {
+        "seconds": round(time.monotonic() - begin, 1),
+        "ended": ended or ("whole" if status == 0 else "failed"),
+        "steps": [of_step(step, samples) for step in run.steps if step.node_id in STEPS],
+        "output_mib": _output_mib(run),
+    }
+    shutil.rmtree(folder)
+    return record
+
+
+def _output_mib(run: Run) -> dict[str, float]:
+    sizes = {}
+    for node, key in ((STEPS[0], "examples"), (STEPS[2], "transformed_examples")):
+        artifact = run.output(node, key)
+        if artifact is not None:
+            files = [path for path in artifact.path.rglob("*") if path.is_file()]
+            sizes[key] = round(sum(path.stat().st_size for path in files) / 2**20, 1)
+    return sizes
+
+
+def child(release: Path, folder: Path, config_file: Path) -> int:
+    """Runs the steps in this process; the exit status says whether all ended."""
+    from pipeline.local_runner import run_locally
+
+    config = load_config(config_file, [f"dataset={json.dumps(str(release))}"])
+    outcome = run_locally(config, Workspace.at(folder), data_only=True)
+    if outcome.failed_step is not None:
+        print(f"FAILED at {outcome.failed_step}: {outcome.error}", file=sys.stderr)
+    return int(outcome.failed_step is not None)
+
+
+def main() -> int:
+    """Measures every size and writes the results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--name", default="local", help="names the result file")
+    parser.add_argument("--config", type=Path, default=CONFIGS_DIR / RELEASE_CONFIG)
+    parser.add_argument(
+        "--ratings", type=int, nargs="+", default=[1_000_000, 5_000_000, 25_000_000]
+    )
+    parser.add_argument("--work", type=Path, help="folder for the data; default: temporary")
+    parser.add_argument(
+        "--memory-gib", type=float, default=10.0, help="a run that holds more is stopped"
+    )
+    parser.add_argument("--child", type=Path, nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        return child(*arguments.child, arguments.config)
+    work = arguments.work or Path(tempfile.mkdtemp(prefix="beam-scale-"))
+    sizes: list[dict[str, Any]] = []
+    try:
+        for ratings in arguments.ratings:
+            users = max(ratings // RATINGS_A_USER, 1)
+            release = generate(
+                work / f"ratings-{ratings}",
+                users=users,
+                movies=MOVIES,
+                ratings=ratings,
+                seed=_SEED,
+            )
+            record = measure(release, work, arguments, ())
+            sizes.append({"ratings": ratings, "users": users, **record})
+            print(json.dumps(sizes[-1]), flush=True)
+            write_result(
+                f"beam_scale_{arguments.name}",
+                {"processors": len(os.sched_getaffinity(0)), "sizes": sizes},
+            )
+    finally:
+        if arguments.work is None:
+            shutil.rmtree(work)
+    return int(any(size["ended"] != "whole" for size in sizes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

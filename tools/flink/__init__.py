@@ -1,0 +1,1 @@
+"""A local Apache Flink cluster with Beam's job server, for trying the pipeline on a real one."""
