@@ -1,5 +1,5 @@
 PYTHON := .venv/bin/python
-SOURCES := pipeline components modules schema kubeflow device benchmarks tests
+SOURCES := pipeline components modules schema kubeflow device benchmarks tools tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-slow test-cluster lint types check format lock example-spec image mlflow-image clean

@@ -1,13 +1,13 @@
 """How time and memory of the steps on Beam grow with the number of ratings.
 
-    .venv/bin/python -m benchmarks.beam_scale --name local
-    .venv/bin/python -m benchmarks.beam_scale --name flink --config pipeline/configs/beam/flink.yaml \\
-        --ratings 1000000 5000000
+    .venv/bin/python -m benchmarks.beam_scale
+    .venv/bin/python -m tools.flink start
+    .venv/bin/python -m benchmarks.beam_scale --flink --ratings 1000000 5000000
 
 Each size is generated, runs from the release to the windows in a process of its own, and leaves one
 record a step. Sampled are the memory and the processor time of that process, of its children and,
-with a local Flink cluster, of the cluster's processes. Writes `results/beam_scale_NAME.json` after
-every size.
+with `--flink`, of the local cluster's processes. Writes `results/beam_scale_local.json`, or
+`_flink.json`, after every size.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from pipeline.config.select import RELEASE_CONFIG
 from pipeline.datasets.generator import generate
 from pipeline.lineage import Lineage, Run, Step
 from pipeline.workspace import Workspace
+from tools.flink.cluster import DEFAULT_FOLDER, Cluster
+from tools.flink.errors import ClusterError
 
 STEPS = ("movielens_example_gen", "statistics_gen", "transform")
 SAMPLE_SECONDS = 0.25
@@ -95,15 +97,17 @@ def of_step(step: Step, samples: Sequence[Sample]) -> dict[str, Any]:
         "state": step.state,
         "seconds": round(end - begin, 1),
         # Never below zero: a worker that ends and is not yet its parent's takes its time along.
-        "processor_seconds": round(
-            max(one.processor for one in during) - during[0].processor, 1
-        ),
+        "processor_seconds": round(max(one.processor for one in during) - during[0].processor, 1),
         "peak_resident_gib": round(max(one.resident for one in during) / 2**30, 2),
     }
 
 
 def measure(
-    release: Path, work: Path, arguments: argparse.Namespace, cluster: Sequence[psutil.Process]
+    release: Path,
+    work: Path,
+    arguments: argparse.Namespace,
+    beam_args: Sequence[str],
+    cluster: Sequence[psutil.Process],
 ) -> dict[str, Any]:
     """Runs one size to the windows and returns its record.
 
@@ -111,23 +115,27 @@ def measure(
         release: Folder of the release.
         work: Gets the workspace, which is removed at the end.
         arguments: See `main`.
+        beam_args: Pipeline options.
         cluster: Processes beside the run's own.
     """
     folder = work / f"workspace-{release.name}"
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "benchmarks.beam_scale", "--child", str(release), str(folder)]
-    command += ["--config", str(arguments.config)]
+    command += ["--config", str(arguments.config), "--beam-args", json.dumps(beam_args)]
     begin = time.monotonic()
     child = subprocess.Popen(command, start_new_session=True)
     roots = [psutil.Process(child.pid), *cluster]
     samples, ended = [sample(roots)], ""
-    while child.poll() is None:
-        time.sleep(SAMPLE_SECONDS)
-        samples.append(sample(roots))
-        if samples[-1].resident > arguments.memory_gib * 2**30:
-            ended = f"stopped: more than {arguments.memory_gib:g} GiB"
+    try:
+        while child.poll() is None and not ended:
+            time.sleep(SAMPLE_SECONDS)
+            samples.append(sample(roots))
+            if samples[-1].resident > arguments.memory_gib * 2**30:
+                ended = f"stopped: more than {arguments.memory_gib:g} GiB"
+    finally:
+        # Nor does a run outlive the one who measures it.
+        if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
-            break
     status = child.wait()
     run = Lineage(Workspace.at(folder).metadata_db).read()
     record = {
@@ -150,11 +158,25 @@ def _output_mib(run: Run) -> dict[str, float]:
     return sizes
 
 
-def child(release: Path, folder: Path, config_file: Path) -> int:
+def running_cluster() -> tuple[list[str], list[psutil.Process]]:
+    """Returns the options that run a pipeline on the local Flink cluster, and its processes.
+
+    Raises:
+        ClusterError: It does not run.
+    """
+    cluster = Cluster(DEFAULT_FOLDER / "cluster", DEFAULT_FOLDER / "packages", print)
+    status = cluster.status()
+    if not status.whole or status.settings is None:
+        raise ClusterError("--flink: no cluster runs; start it: python -m tools.flink start")
+    return status.settings.beam_args(), list(cluster.processes.running().values())
+
+
+def run_child(release: Path, folder: Path, config_file: Path, beam_args: str) -> int:
     """Runs the steps in this process; the exit status says whether all ended."""
     from pipeline.local_runner import run_locally
 
-    config = load_config(config_file, [f"dataset={json.dumps(str(release))}"])
+    overrides = [f"dataset={json.dumps(str(release))}", f"runtime.beam_args={beam_args}"]
+    config = load_config(config_file, overrides)
     outcome = run_locally(config, Workspace.at(folder), data_only=True)
     if outcome.failed_step is not None:
         print(f"FAILED at {outcome.failed_step}: {outcome.error}", file=sys.stderr)
@@ -164,7 +186,7 @@ def child(release: Path, folder: Path, config_file: Path) -> int:
 def main() -> int:
     """Measures every size and writes the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--name", default="local", help="names the result file")
+    parser.add_argument("--flink", action="store_true", help="on the local Flink cluster")
     parser.add_argument("--config", type=Path, default=CONFIGS_DIR / RELEASE_CONFIG)
     parser.add_argument(
         "--ratings", type=int, nargs="+", default=[1_000_000, 5_000_000, 25_000_000]
@@ -174,9 +196,13 @@ def main() -> int:
         "--memory-gib", type=float, default=10.0, help="a run that holds more is stopped"
     )
     parser.add_argument("--child", type=Path, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--beam-args", default="[]", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return child(*arguments.child, arguments.config)
+        release, folder = arguments.child
+        return run_child(release, folder, arguments.config, arguments.beam_args)
+    beam_args, cluster = running_cluster() if arguments.flink else ([], [])
+    idle = sample(cluster).resident
     work = arguments.work or Path(tempfile.mkdtemp(prefix="beam-scale-"))
     sizes: list[dict[str, Any]] = []
     try:
@@ -189,12 +215,16 @@ def main() -> int:
                 ratings=ratings,
                 seed=_SEED,
             )
-            record = measure(release, work, arguments, ())
+            record = measure(release, work, arguments, beam_args, cluster)
             sizes.append({"ratings": ratings, "users": users, **record})
             print(json.dumps(sizes[-1]), flush=True)
             write_result(
-                f"beam_scale_{arguments.name}",
-                {"processors": len(os.sched_getaffinity(0)), "sizes": sizes},
+                f"beam_scale_{'flink' if arguments.flink else 'local'}",
+                {
+                    "processors": len(os.sched_getaffinity(0)),
+                    "cluster_idle_gib": round(idle / 2**30, 2),
+                    "sizes": sizes,
+                },
             )
     finally:
         if arguments.work is None:

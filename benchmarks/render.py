@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,60 @@ def training_speed(result: dict[str, Any]) -> str:
     )
 
 
+def beam_scale(results: Mapping[str, Any]) -> str:
+    """Returns what the steps on Beam took by number of ratings, and what a million more adds.
+
+    Args:
+        results: Of `beam_scale`, by runner.
+    """
+    columns = ["ratings", "step", "runner", "seconds", "processor s", "peak GiB"]
+    rows = [
+        [f"{size['ratings']:,}", step["step"], runner]
+        + [step.get(key, "") for key in ("seconds", "processor_seconds", "peak_resident_gib")]
+        for runner, result in results.items()
+        for size in result["sizes"]
+        for step in size["steps"]
+        if step["state"] == "done"
+    ]
+    rows.sort(key=lambda row: (int(row[0].replace(",", "")), row[1]))
+    growth = [
+        [step, runner, f"{low:,}", f"{high:,}", seconds, processor]
+        for runner, result in results.items()
+        for step, low, high, seconds, processor in _growth(result["sizes"])
+    ]
+    table = tabulate(rows, columns, tablefmt="github")
+    if not growth:
+        return table
+    return (
+        f"{table}\n\nWhat a million ratings more take, between the two largest sizes:\n\n"
+        + tabulate(
+            growth,
+            ["step", "runner", "from", "to", "seconds a million", "processor s a million"],
+            tablefmt="github",
+        )
+    )
+
+
+def _growth(sizes: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, float, float]]:
+    whole = sorted(
+        (size for size in sizes if size["ended"] == "whole"), key=lambda size: size["ratings"]
+    )
+    if len(whole) < 2:
+        return []
+    low, high = whole[-2:]
+    millions = (high["ratings"] - low["ratings"]) / 1e6
+    return [
+        (
+            before["step"],
+            low["ratings"],
+            high["ratings"],
+            round((after["seconds"] - before["seconds"]) / millions, 2),
+            round((after["processor_seconds"] - before["processor_seconds"]) / millions, 2),
+        )
+        for before, after in zip(low["steps"], high["steps"], strict=True)
+    ]
+
+
 def build() -> str:
     """Returns the document, with a section for each result that has been measured."""
     sections = [HEADER]
@@ -82,6 +136,18 @@ def build() -> str:
         sections.append(
             "## Ingest of generated ratings\n\n`.venv/bin/python -m benchmarks.ingest_scale`: "
             "MovieLensExampleGen's executor alone, one process a size.\n\n" + records(ingest)
+        )
+    beam = {
+        name.removeprefix("beam_scale_"): result
+        for name, result in reversed(read_results("beam_scale_*").items())
+    }
+    if beam:
+        sections.append(
+            "## Steps on Beam by number of ratings\n\n`.venv/bin/python -m benchmarks.beam_scale`, "
+            "with `--flink` on the local cluster of [beam.md](beam.md), which also says what the "
+            "figures mean. Processor seconds and the highest resident memory are sums over all "
+            "processes: the run's own and, on Flink, the cluster's and the Python workers', which "
+            "count shared pages once each.\n\n" + beam_scale(beam)
         )
     for name, latency in read_results("device_latency*").items():
         sections.append(

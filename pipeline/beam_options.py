@@ -1,4 +1,4 @@
-"""Beam's pipeline options, checked before anything runs: Beam itself drops what it does not know."""
+"""Beam's pipeline options, checked before anything runs: Beam itself drops unknown ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import io
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,9 +35,19 @@ def check(beam_args: Sequence[str], *, ask_job_server: bool) -> None:
     """
     if not beam_args:
         return
+    with warnings.catch_warnings():
+        # Google's libraries warn about versions that Beam pins.
+        warnings.simplefilter("ignore")
+        _check(beam_args, ask_job_server)
+
+
+def _check(beam_args: Sequence[str], ask_job_server: bool) -> None:
     # Seconds: only for those who give options.
-    from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
-    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.options.pipeline_options import (
+        PipelineOptions,
+        PortableOptions,
+        StandardOptions,
+    )
 
     known = set(PipelineOptions([]).get_all_options())
     with _parser_errors():
@@ -75,7 +86,7 @@ def _parser_errors() -> Iterator[None]:
 
 
 def _options_of(endpoint: str) -> set[str]:
-    import grpc
+    import grpc  # type: ignore[import-untyped]
     from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
     with grpc.insecure_channel(endpoint) as channel:

@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         ("task_heap_mib", "Java heap for tasks, a task manager"),
         ("network_mib", "buffers for shuffles, a task manager"),
         ("managed_mib", "memory for sorting, a task manager"),
+        ("workers_mib", "buffers towards the Python workers, a task manager"),
     ):
         start.add_argument(
             f"--{name.replace('_', '-')}",

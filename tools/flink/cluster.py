@@ -138,9 +138,7 @@ class Cluster:
             lambda: readiness.registered_slots(settings.rest_address)[1] >= slots,
             _MASTER,
         )
-        self._wait(
-            "job server", lambda: readiness.port_answers(settings.job_port), _JOB_SERVER
-        )
+        self._wait("job server", lambda: readiness.port_answers(settings.job_port), _JOB_SERVER)
         self._wait(
             "Python workers", lambda: readiness.port_answers(settings.workers_port), _WORKERS
         )

@@ -50,6 +50,7 @@ class Settings:
         task_heap_mib: Java heap for tasks, a task manager.
         network_mib: Buffers for shuffles, a task manager.
         managed_mib: For sorting and hashing, a task manager.
+        workers_mib: Buffers towards the Python workers, a task manager.
         rest_port: Of Flink's REST interface and dashboard.
         rpc_port: Of the job manager, for the task managers.
         job_port: Of Beam's job server; artifacts and expansion take the two ports below.
@@ -61,6 +62,7 @@ class Settings:
     task_heap_mib: int = 768
     network_mib: int = 1024
     managed_mib: int = 256
+    workers_mib: int = 768
     rest_port: int = 8081
     rpc_port: int = 6123
     job_port: int = 8099
@@ -114,7 +116,7 @@ _MASTER_HEAP_MIB = 512
 
 def task_manager_options(settings: Settings) -> list[str]:
     """Returns Java's options of a task manager: the limits behind its memory configuration."""
-    direct = _FRAMEWORK_DIRECT_MIB + settings.network_mib
+    direct = _FRAMEWORK_DIRECT_MIB + settings.workers_mib + settings.network_mib
     return [
         *JAVA_MODULES,
         f"-Xmx{_FRAMEWORK_HEAP_MIB + settings.task_heap_mib}m",
@@ -159,7 +161,8 @@ def write_configuration(folder: Path, settings: Settings) -> None:
                 },
                 "task": {
                     "heap": {"size": f"{settings.task_heap_mib}m"},
-                    "off-heap": {"size": "0m"},
+                    # Without it a million ratings end in "Direct buffer memory".
+                    "off-heap": {"size": f"{settings.workers_mib}m"},
                 },
                 "managed": {"size": f"{settings.managed_mib}m"},
                 "network": {
