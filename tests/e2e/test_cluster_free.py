@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import yaml
@@ -26,6 +26,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 BUCKET = "mlpipeline"
 HOME = "/opt/pocketrec"
 
+
+SECRET = "mlpipeline-minio-artifact"
+
+Done: TypeAlias = Mapping[str, TaskRun]
 
 UP_TO_WINDOWS = {
     "data-gate",
@@ -46,6 +50,7 @@ class Cluster:
     Attributes:
         player: Plays the backend.
         spec: The compiled pipeline.
+        platform: What it says to Kubernetes beside.
         registry: Where its models go.
         fetch: Copies a folder of the pipeline's root to this machine.
         write: Replaces a file of the release.
@@ -53,14 +58,18 @@ class Cluster:
 
     player: Player
     spec: Mapping[str, Any]
+    platform: Mapping[str, Any]
     registry: Registry
     fetch: Callable[[str], Path]
     write: Callable[[str, bytes], object]
 
+    def run(self, parameters: Mapping[str, Any] | None = None, kill: Kill | None = None) -> Done:
+        return self.player.run(self.spec, parameters, platform=self.platform, kill=kill)
+
     def versions(self) -> list[int]:
         return [version.version for version in self.registry.versions()]
 
-    def compared(self, done: Mapping[str, TaskRun]) -> bool:
+    def compared(self, done: Done) -> bool:
         """Whether the gate of a run had an earlier model to compare with."""
         (evaluation,) = done["evaluator"].outputs.artifacts["evaluation"]
         verdicts = load_validation(str(self.fetch(evaluation.uri))).verdicts
@@ -68,7 +77,7 @@ class Cluster:
         return change is not None and math.isfinite(change)
 
 
-def states(done: Mapping[str, TaskRun]) -> dict[str, set[str]]:
+def states(done: Done) -> dict[str, set[str]]:
     """Tasks by how they went, under their names on Kubeflow; none may have failed."""
     failed = {name: run.error for name, run in done.items() if run.state == "failed"}
     assert not failed, "\n\n".join(f"{name}: {error}" for name, error in failed.items())
@@ -86,14 +95,13 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def compiled(target: str, output: Path, *options: str) -> dict[str, Any]:
+def compiled(target: str, output: Path, *options: str) -> list[dict[str, Any]]:
     words = ["compile", "--target", target, "--output", str(output), "--dataset", "sample"]
     # Another seed's model may be a little worse, and is to be registered all the same.
     for setting in (*SMALL, "gate.max_drop_from_blessed=0.5"):
         words += ["--set", setting]
     pocketrec(*words, *options)
-    spec: dict[str, Any] = yaml.safe_load(output.read_text())
-    return spec
+    return list(yaml.safe_load_all(output.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -122,10 +130,18 @@ def kubeflow(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                     client.download_file(BUCKET, entry["Key"], str(target))
             return folder / "fetched" / prefix
 
-        spec = compiled("kubeflow", folder / "spec.yaml", "--tracking-uri", tracking_uri)
+        endpoint = f"deployment.kubernetes.object_store.endpoint={environment['AWS_ENDPOINT_URL']}"
+        options = ["--tracking-uri", tracking_uri, "--set", endpoint]
+        spec, platform = compiled("kubeflow", folder / "spec.yaml", *options)
+        keys = {
+            "accesskey": environment["AWS_ACCESS_KEY_ID"],
+            "secretkey": environment["AWS_SECRET_ACCESS_KEY"],
+        }
+        image = Image(HOME, PROJECT, secrets={SECRET: keys})
         yield Cluster(
-            Player(Kubeflow(), Image(HOME, PROJECT, environment), folder / "disks"),
+            Player(Kubeflow(), image, folder / "disks"),
             spec,
+            platform,
             open_registry(Workspace.at(folder / "workspace"), tracking_uri),
             fetch,
             lambda name, content: client.put_object(
@@ -145,8 +161,9 @@ def vertex(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         text = (folder / "spec.yaml").read_text().replace(root, str(folder / "root"))
         shutil.copytree(release, folder / "root" / "data" / "sample")
         yield Cluster(
-            Player(Vertex(), Image(HOME, PROJECT, {}), folder / "disks"),
+            Player(Vertex(), Image(HOME, PROJECT), folder / "disks"),
             yaml.safe_load(text),
+            {},
             open_registry(Workspace.at(folder / "workspace"), tracking_uri),
             Path,
             lambda name, content: (folder / "root" / "data" / "sample" / name).write_bytes(content),
@@ -156,7 +173,7 @@ def vertex(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_on_open_source_kubeflow_from_a_release_to_a_registered_model(kubeflow: Cluster) -> None:
     """One step is killed while it registers, and tried again: no second version."""
     kill = Kill("registry-pusher", once_it_says="Starting executor")
-    done = kubeflow.player.run(kubeflow.spec, kill=kill)
+    done = kubeflow.run(kill=kill)
     fresh = {"champion-model", "release-fingerprint"}
     assert states(done) == {"succeeded": UP_TO_WINDOWS | MODEL_AND_GATE | fresh}
     assert done["registry-pusher"].attempts == 2
@@ -166,7 +183,7 @@ def test_on_open_source_kubeflow_from_a_release_to_a_registered_model(kubeflow: 
 
 def test_another_run_there_is_compared_with_the_champion(kubeflow: Cluster) -> None:
     """The same data and another seed, by the run's parameter: cached up to the windows."""
-    done = kubeflow.player.run(kubeflow.spec, {"seed": 43})
+    done = kubeflow.run({"seed": 43})
     fresh = {"champion-model", "release-fingerprint"}
     assert states(done) == {"cached": UP_TO_WINDOWS, "succeeded": MODEL_AND_GATE | fresh}
     assert kubeflow.compared(done)
@@ -187,9 +204,11 @@ def test_a_changed_release_at_the_same_address_is_read_again(
     }}  # fmt: skip
     movies = (release / "movies.csv").read_bytes()
     kubeflow.write("movies.csv", movies + b"999999,Another Film (2001),Drama\r\n")
-    assert states(kubeflow.player.run(part)) == {"succeeded": set(names)}
+    assert states(kubeflow.player.run(part, platform=kubeflow.platform)) == {
+        "succeeded": set(names)
+    }
     kubeflow.write("movies.csv", movies)
-    assert states(kubeflow.player.run(part)) == {
+    assert states(kubeflow.player.run(part, platform=kubeflow.platform)) == {
         "succeeded": {"release-fingerprint"},
         "cached": {"movielens-example-gen"},
     }
@@ -200,12 +219,12 @@ def test_on_vertex_the_second_run_compares_with_the_latest_blessed(vertex: Clust
         "latest-blessed-model-model-blessing-resolver",
         "latest-blessed-model-model-resolver",
     }
-    first = vertex.player.run(vertex.spec)
+    first = vertex.run()
     assert states(first) == {"succeeded": UP_TO_WINDOWS | MODEL_AND_GATE, "resolved": resolvers}
     assert not vertex.compared(first)
     assert vertex.versions() == [1]
 
-    again = vertex.player.run(vertex.spec)
+    again = vertex.run()
     compared = {"reference-ranks", "evaluator", "registry-pusher"}
     assert states(again) == {
         "cached": UP_TO_WINDOWS | {"trainer", "tflite-converter"},

@@ -152,6 +152,23 @@ def test_the_cache_goes_by_parameters_and_inputs(
     assert states(cluster.run(pipeline)) == ["succeeded", "succeeded"]
 
 
+def test_secrets_become_variables_of_the_steps_that_ask(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    image = Image("/opt/x", tmp_path, secrets={"keys": {"a": "opened"}})
+    cluster = Player(Kubeflow(), image, tmp_path / "disks")
+    told = {"secretAsEnv": [{"secretName": "keys", "keyToEnv": [
+        {"secretKey": "a", "envVar": "SESAME"}
+    ]}]}  # fmt: skip
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"write": told}}}}}
+    pipeline = spec(tmp_path / "root", WRITE + "\nprint(os.environ['SESAME'])")
+    assert states(cluster.run(pipeline)) == ["failed", "not run"]
+    assert states(cluster.run(pipeline, platform=platform)) == ["succeeded", "succeeded"]
+    log = tmp_path / "disks" / "run-2-second-1" / "main" / "log"
+    assert "opened" in log.read_text()
+    assert capfd.readouterr().out == ""
+
+
 def test_what_waits_for_a_failed_step_does_not_run(
     player: Callable[..., Player], tmp_path: Path
 ) -> None:

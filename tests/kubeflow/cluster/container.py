@@ -28,12 +28,14 @@ class Image:
     Attributes:
         home: The folder of the checkout inside the image.
         checkout: The folder that it stands for here; only read.
-        environment: What the cluster gives all containers: addresses and credentials.
+        environment: What the cluster gives all containers.
+        secrets: Values by key, by the name of the secret.
     """
 
     home: str
     checkout: Path
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,7 @@ def run(
     *,
     image: Image,
     pod: Path,
+    secrets: Mapping[str, str],
     kill: Kill | None = None,
 ) -> None:
     """Runs a container to its end.
@@ -59,6 +62,7 @@ def run(
         executor_input: What is put in for the placeholder.
         image: Where it runs.
         pod: A new folder: the container's own disk. Its log is `pod/log`.
+        secrets: Variables from secrets.
         kill: Kill it on the way.
 
     Raises:
@@ -78,6 +82,7 @@ def run(
         "TF_CPP_MIN_LOG_LEVEL": "2",
         **image.environment,
         **{entry["name"]: entry["value"] for entry in spec.get("env", [])},
+        **secrets,
     }
     with (pod / "log").open("wb") as log:
         process = subprocess.Popen(

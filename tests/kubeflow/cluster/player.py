@@ -71,6 +71,7 @@ class Player:
         spec: Mapping[str, Any],
         parameters: Mapping[str, Any] | None = None,
         *,
+        platform: Mapping[str, Any] | None = None,
         kill: Kill | None = None,
     ) -> dict[str, TaskRun]:
         """Runs a pipeline.
@@ -78,6 +79,7 @@ class Player:
         Args:
             spec: The compiled PipelineSpec; nothing else of the project is known here.
             parameters: Runtime parameters that differ from their defaults.
+            platform: Its platform spec, the second document on Kubernetes.
             kill: A container to kill at its first attempt.
 
         Returns:
@@ -88,7 +90,8 @@ class Player:
             ValueError: There is no such runtime parameter.
         """
         self._backend.check(spec)
-        run = _Run(spec, _parameters(spec, parameters or {}), f"run-{next(self._count)}", kill)
+        name = f"run-{next(self._count)}"
+        run = _Run(spec, platform or {}, _parameters(spec, parameters or {}), name, kill)
         tasks = spec["root"]["dag"]["tasks"]
         waiting = {name: _upstream(task) for name, task in tasks.items()}
         pending: dict[concurrent.futures.Future[TaskRun], str] = {}
@@ -127,13 +130,14 @@ class Player:
             found = self._backend.resolve(queries, inputs["artifacts"], self.metadata)
             return TaskRun("resolved", outputs=Outputs(found, {}))
         spec = executor["container"]
+        secrets = self._secrets(run.platform, component["executorLabel"])
         attempts = 1 + int(task.get("retryPolicy", {}).get("maxRetryCount", 0))
         error = ""
         for attempt in range(1, attempts + 1):
             pod = self._disks / f"{run.name}-{name}-{attempt}"
             kill = run.kill if run.kill and run.kill.task == name and attempt == 1 else None
             try:
-                key, outputs = self._attempt(run, name, component, spec, inputs, pod, kill)
+                key, outputs = self._attempt(run, name, component, spec, inputs, pod, secrets, kill)
             except FailedError as failure:
                 error = str(failure)
                 continue
@@ -151,6 +155,7 @@ class Player:
         spec: Mapping[str, Any],
         inputs: Mapping[str, Any],
         pod: Path,
+        secrets: Mapping[str, str],
         kill: Kill | None,
     ) -> tuple[str, Outputs | None]:
         """Returns the key for the cache and the outputs, none where the cache has them."""
@@ -158,15 +163,27 @@ class Player:
         invocation = self._invocation(component, inputs, folder, pod)
         check = spec.get("lifecycle", {}).get("preCacheCheck")
         if check and self._backend.looks_before_cache:
-            container.run(check, invocation, image=self._image, pod=pod / "look")
+            container.run(check, invocation, image=self._image, pod=pod / "look", secrets=secrets)
             looked = container.reported(invocation["outputs"]["outputFile"])
             invocation["inputs"]["parameterValues"] |= looked.get("parameterValues", {})
         key = _cache_key(spec, invocation)
         cached = run.spec["root"]["dag"]["tasks"][name].get("cachingOptions", {})
         if cached.get("enableCache") and key in self.metadata.cache:
             return key, None
-        container.run(spec, invocation, image=self._image, pod=pod / "main", kill=kill)
+        container.run(
+            spec, invocation, image=self._image, pod=pod / "main", secrets=secrets, kill=kill
+        )
         return key, self._outputs(component, invocation)
+
+    def _secrets(self, platform: Mapping[str, Any], label: str) -> dict[str, str]:
+        """Variables out of secrets, which Kubernetes' part of the spec names."""
+        kubernetes = platform.get("platforms", {}).get("kubernetes", {})
+        told = kubernetes.get("deploymentSpec", {}).get("executors", {}).get(label, {})
+        return {
+            entry["envVar"]: self._image.secrets[secret["secretName"]][entry["secretKey"]]
+            for secret in told.get("secretAsEnv", [])
+            for entry in secret["keyToEnv"]
+        }
 
     def _inputs(self, run: _Run, task: Mapping[str, Any]) -> dict[str, Any]:
         given = task.get("inputs", {})
@@ -233,9 +250,15 @@ class _Run:
     """One run on the way."""
 
     def __init__(
-        self, spec: Mapping[str, Any], parameters: Mapping[str, Any], name: str, kill: Kill | None
+        self,
+        spec: Mapping[str, Any],
+        platform: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        name: str,
+        kill: Kill | None,
     ) -> None:
         self.spec = spec
+        self.platform = platform
         self.root = spec["defaultPipelineRoot"]
         self.parameters = parameters
         self.name = name
