@@ -136,7 +136,8 @@ def store(network: Network) -> Iterator[None]:
 
 
 def _is_server(process: psutil.Process) -> bool:
-    return process.info["cmdline"][1:3] == ["/opt/venv/bin/mlflow", "server"]
+    # None of a process that has ended and not been waited for.
+    return (process.info["cmdline"] or [])[1:3] == ["/opt/venv/bin/mlflow", "server"]
 
 
 @pytest.fixture(scope="module")

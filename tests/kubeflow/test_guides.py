@@ -1,0 +1,111 @@
+"""The deployment guides: their commands against the parsers and files that they are for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.cloud import aiplatform_v1
+from google.protobuf import json_format
+
+from kubeflow.runtime_parameters import PARAMETERS
+from pipeline.cli.main import build_parser
+from pipeline.config.select import load_selected
+from tests.kubeflow import manifests
+from tests.kubeflow.manifests import PROJECT
+from tests.kubeflow.test_submit import SPEC
+
+KUBEFLOW = PROJECT / "docs/deploy-kubeflow.md"
+VERTEX = PROJECT / "docs/deploy-vertex.md"
+GUIDES = (KUBEFLOW, VERTEX, PROJECT / "kubeflow/README.md")
+# Of Kubeflow Pipelines itself.
+THEIRS = {"svc/ml-pipeline", "svc/minio-service"}
+
+
+def blocks(path: Path) -> list[str]:
+    """Returns the blocks of shell, lines that go on joined."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"^```(?:sh)?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [block.replace("\\\n", " ") for block in found]
+
+
+def commands(path: Path, program: str) -> Iterator[list[str]]:
+    """Yields the words of every command of a program, without its name."""
+    for block in blocks(path):
+        for line in block.splitlines():
+            words = line.removesuffix("&").strip()
+            if words.removeprefix(".venv/bin/").startswith(f"{program} "):
+                yield shlex.split(words)[1:]
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.name))
+def test_pocketrec_understands_its_commands(path: Path) -> None:
+    parser = build_parser()
+    found = list(commands(path, "pocketrec"))
+    assert len(found) >= 4
+    names = {parameter.name for parameter in PARAMETERS}
+    for words in found:
+        # An unknown option would end the test with SystemExit.
+        args = parser.parse_args(words)
+        if args.command == "compile":
+            config = None if args.config is None else PROJECT / args.config
+            load_selected(config, args.dataset, args.set)
+        if args.command == "submit":
+            assert {value.partition("=")[0] for value in args.parameter} <= names
+
+
+@pytest.mark.parametrize("path", [KUBEFLOW, VERTEX], ids=lambda path: str(path.name))
+def test_make_has_their_targets(path: Path) -> None:
+    found = list(commands(path, "make"))
+    assert found
+    for words in found:
+        done = subprocess.run(
+            ["make", "--dry-run", *words], cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_kubectl_gets_names_of_objects_that_are_there() -> None:
+    known = {f"{kind.lower()}/{name}" for kind, name in manifests.objects()}
+    known |= {name.replace("service/", "svc/") for name in known}
+    text = "\n".join(blocks(KUBEFLOW))
+    named = set(re.findall(r"\b(?:svc|deployment|statefulset|job)/[a-z-]+", text))
+    assert named <= known | THEIRS
+    assert named >= THEIRS | {"deployment/mlflow", "statefulset/mlflow-postgres"}
+    # The Secrets that the manifests read are Kubeflow's, or made by a command of the guide.
+    assert "kubectl create secret generic mlflow-postgres" in text
+    # A claim made from a template is named after it and the pod.
+    (claim,) = manifests.objects()["StatefulSet", "mlflow-postgres"]["spec"]["volumeClaimTemplates"]
+    assert f"{claim['metadata']['name']}-mlflow-postgres-0" in text
+    for folder in re.findall(r"(?:apply|delete) -k (\S+)", text):
+        assert folder == "my-cluster" or (PROJECT / folder / "kustomization.yaml").is_file()
+
+
+def test_ports_of_forwards_are_those_of_the_services() -> None:
+    forwards = [words for words in commands(KUBEFLOW, "kubectl") if words[0] == "port-forward"]
+    ports = {words[-2]: words[-1] for words in forwards}
+    assert ports == {"svc/minio-service": "9000", "svc/ml-pipeline": "8888", "svc/mlflow": "5000"}
+
+
+def test_googles_client_reads_the_schedule(tmp_path: Path) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
+    (block,) = (text for text in blocks(VERTEX) if "schedule.json" in text)
+    made, _, _ = block.partition("curl")
+    job = {"displayName": "p", "pipelineSpec": SPEC, "runtimeConfig": {"parameterValues": {"a": 1}}}
+    (tmp_path / "pipeline.json").write_text(json.dumps(job), encoding="utf-8")
+    variables = {"PROJECT": "p", "REGION": "r", "RUNNER": "runner@p", "PATH": "/usr/bin:/bin"}
+    subprocess.run(["sh", "-euc", made], cwd=tmp_path, env=variables, check=True)
+    tree = json.loads((tmp_path / "schedule.json").read_text(encoding="utf-8"))
+    schedule = json_format.ParseDict(tree, aiplatform_v1.Schedule.pb()())
+    request = schedule.create_pipeline_job_request
+    assert request.parent == "projects/p/locations/r"
+    assert request.pipeline_job.service_account == "runner@p"
+    assert request.pipeline_job.pipeline_spec["pipelineInfo"]["name"] == "pocketrec-sample"
+    assert schedule.max_concurrent_run_count == 1
