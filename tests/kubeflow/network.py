@@ -92,8 +92,8 @@ class Network:
         """
         end = time.monotonic() + seconds
         while self.run(command, variables=variables).returncode != 0:
-            assert server.poll() is None, f"{server.args}: exit {server.returncode}"
-            assert time.monotonic() < end, f"not ready after {seconds} s: {server.args}"
+            assert server.poll() is None, f"{server.args!r}: exit {server.returncode}"
+            assert time.monotonic() < end, f"not ready after {seconds} s: {server.args!r}"
             time.sleep(0.2)
 
     def close(self) -> None:
