@@ -98,7 +98,8 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         )
         artifact.set_int_custom_property("registry_version", pushed.version)
         artifact.set_string_custom_property("registry_model", model)
-        artifact.set_string_custom_property("registry_run_id", pushed.run_id)
+        if pushed.run_id:
+            artifact.set_string_custom_property("registry_run_id", pushed.run_id)
         for name in ("encoder", "recall_at_10", "ndcg_at_10", "bytes"):
             artifact.set_string_custom_property(name, tags[name])
         logging.info("PUSHED: %s version %d, now champion", model, pushed.version)

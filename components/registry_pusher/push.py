@@ -51,7 +51,7 @@ class Pushed:
     Attributes:
         version: Its version in the registry.
         source: URI of the bundle's files.
-        run_id: MLflow run that holds them.
+        run_id: MLflow run that holds them; "" in other registries.
         previous_champion: The champion before, None where there was none.
     """
 

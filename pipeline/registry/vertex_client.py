@@ -313,12 +313,12 @@ def _is_passing(error: Exception) -> bool:
 def _said(error: Any) -> str:
     code = getattr(error, "code", None)
     if code is None:
-        return f"no answer ({error})"
+        return f"no answer that can be used ({error})"
     return f"refused with status {int(code)}: {error.message}"
 
 
 def _way_out(error: Any) -> str:
-    code = int(error.code)
+    code = error.code
     if code == _UNAUTHORIZED:
         return f"; {SIGN_IN}"
     if code == _FORBIDDEN:

@@ -36,7 +36,7 @@ _ANSWERED_PARENT = f"projects/123456789/locations/{REGION}"
 TOKEN = "secret"
 
 IMPATIENT = Patience(
-    request_seconds=5, first_wait=0.01, longest_wait=0.05, retry_seconds=3, upload_seconds=3
+    request_seconds=10, first_wait=0.01, longest_wait=0.05, retry_seconds=30, upload_seconds=30
 )
 """For a server that answers at once."""
 
@@ -55,7 +55,7 @@ _STATUS = {
 }
 
 
-class Token(Credentials):  # type: ignore[misc]
+class Token(Credentials):
     """Credentials whose token does not change when it is renewed."""
 
     def __init__(self) -> None:
@@ -175,6 +175,12 @@ class VertexApi:
     def client(self, **patience: float) -> VertexClient:
         chosen = dataclasses.replace(IMPATIENT, **patience)
         return VertexClient(VertexAddress.parse(self.uri), chosen)
+
+    def finish_uploads(self) -> None:
+        """Ends uploads that would take longer."""
+        with self._lock:
+            for upload in self._operations.values():
+                upload.ready = 0.0
 
     def aliases(self, model: str = MODEL) -> dict[int, list[str]]:
         """Aliases by version."""
