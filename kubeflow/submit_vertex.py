@@ -6,7 +6,8 @@ import copy
 from typing import Any
 
 from kubeflow.submission import Submission, SubmissionError, Submitted
-from pipeline.registry.vertex_client import SCOPE, SIGN_IN
+from pipeline.registry.vertex_client import SCOPE
+from pipeline.registry.vertex_failures import SIGN_IN
 
 _TIMEOUT = 60  # seconds
 

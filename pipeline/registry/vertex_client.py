@@ -7,7 +7,6 @@ sent again only after a look at what is under way and at what is there.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import dataclasses
 import functools
@@ -19,21 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import RegistryError
 from pipeline.registry.vertex_address import VertexAddress
+from pipeline.registry.vertex_failures import is_passing, said, told
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
     from google.cloud.aiplatform_v1 import Model, ModelServiceClient
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SIGN_IN = (
-    "sign in with `gcloud auth application-default login`, or name a key file in "
-    "GOOGLE_APPLICATION_CREDENTIALS"
-)
-ROLE = "roles/aiplatform.user"
 
 _PAGE = 100
 _UPLOAD = "UploadModelOperationMetadata"
-_UNAUTHORIZED, _FORBIDDEN = 401, 403
 _log = logging.getLogger(__name__)
 
 
@@ -248,79 +242,21 @@ class VertexClient:
         from google.api_core.retry import Retry
 
         return Retry(
-            predicate=lambda error: _is_passing(error) or isinstance(error, again),
+            predicate=lambda error: is_passing(error) or isinstance(error, again),
             initial=self._patience.first_wait,
             maximum=self._patience.longest_wait,
             timeout=self._patience.retry_seconds,
-            on_error=lambda error: _log.warning("Vertex AI, tried again: %s", _said(error)),
+            on_error=lambda error: _log.warning("Vertex AI, tried again: %s", said(error)),
         )
 
     @contextlib.contextmanager
     def _told(self, model: str) -> Iterator[None]:
-        """Turns errors of the client into `RegistryError`."""
-        import google.auth.exceptions
-        import requests
-        from google.api_core import exceptions
-
         try:
             where = self.address.model(model)
         except ValueError as error:
             raise RegistryError(str(error)) from None
-        try:
+        patience = self._patience
+        with told(
+            where, retry_seconds=patience.retry_seconds, upload_seconds=patience.upload_seconds
+        ):
             yield
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise RegistryError(f"{where}: no credentials ({error}); {SIGN_IN}") from None
-        except exceptions.RetryError as error:
-            raise RegistryError(
-                f"{where}: given up after {self._patience.retry_seconds:g} s, at last because of: "
-                f"{_said(error.cause)}; push or try again later, nothing is half done"
-            ) from None
-        except concurrent.futures.TimeoutError:
-            raise RegistryError(
-                f"{where}: accepted, but not done after {self._patience.upload_seconds:g} s; "
-                "try again later, a push finds what has been done by then"
-            ) from None
-        except exceptions.GoogleAPICallError as error:
-            raise RegistryError(f"{where}: {_said(error)}{_way_out(error)}") from None
-        except requests.exceptions.RequestException as error:
-            raise RegistryError(f"{where}: cannot be reached ({error})") from None
-
-
-def _is_passing(error: Exception) -> bool:
-    """Tells whether the same call may succeed a little later."""
-    import requests
-    import urllib3
-    from google.api_core import exceptions
-
-    if isinstance(error, requests.exceptions.ConnectionError) and not isinstance(
-        error, requests.exceptions.Timeout
-    ):
-        # A connection that broke, but none that could not be made: the address is wrong then.
-        return not any(isinstance(cause, urllib3.exceptions.MaxRetryError) for cause in error.args)
-    return isinstance(
-        error,
-        (
-            exceptions.TooManyRequests,
-            exceptions.BadGateway,
-            exceptions.ServiceUnavailable,
-            exceptions.GatewayTimeout,
-            requests.exceptions.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-        ),
-    )
-
-
-def _said(error: Any) -> str:
-    code = getattr(error, "code", None)
-    if code is None:
-        return f"no answer that can be used ({error})"
-    return f"refused with status {int(code)}: {error.message}"
-
-
-def _way_out(error: Any) -> str:
-    code = error.code
-    if code == _UNAUTHORIZED:
-        return f"; {SIGN_IN}"
-    if code == _FORBIDDEN:
-        return f"; {SIGN_IN} as an account with the role {ROLE} in the project, or ask for it"
-    return ""

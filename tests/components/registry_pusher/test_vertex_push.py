@@ -4,6 +4,9 @@ The server is a local one that speaks the API; the files go into a file system i
 onto the disk where they are written over, which that one does not know how to do.
 """
 
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -380,6 +383,54 @@ def test_an_interrupted_push_is_finished_by_the_next(
     place.assert_whole(bundle)
     folders = {name.split("/")[1] for name in storage.list_files(place.root)}
     assert len(folders) == 1
+
+
+CHILD = """
+import os, signal, sys
+from pathlib import Path
+import google.auth
+from components.registry_pusher.vertex_push import VertexPusher
+from pipeline.registry.vertex_address import VertexAddress
+from pipeline.registry.vertex_client import VertexClient
+from tests.components.registry_pusher.test_push import interrupt
+from tests.components.registry_pusher.test_vertex_push import IMAGE, owner_of
+from tests.pipeline.registry.vertex_place import IMPATIENT, MODEL, Token
+owner, name, moment, count, uri, root, bundle = sys.argv[1:]
+google.auth.default = lambda **_: (Token(), "p")
+target = owner_of(owner)
+kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+setattr(target, name, interrupt(target, name, moment, int(count), kill))
+pusher = VertexPusher(
+    VertexClient(VertexAddress.parse(uri), IMPATIENT),
+    artifact_root=root, container_image=IMAGE, model=MODEL,
+)
+# Given tags keep the child from building the model again.
+pusher.push(Path(bundle), tags={"recall_at_10": "0.250000"}, metrics={})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("owner", "name", "moment", "count"), POINTS)
+def test_a_killed_push_is_finished_by_the_next(
+    place: Place, bundle: Path, owner: str, name: str, moment: str, count: int
+) -> None:
+    place.on_disk()
+    place.api.upload_seconds = 0.1
+    repository = str(Path(__file__).parents[3])
+    child = subprocess.run(
+        [
+            *(sys.executable, "-c", f"import sys; sys.path.insert(0, {repository!r})\n{CHILD}"),
+            *(owner, name, moment, str(count), place.api.uri, place.root, str(bundle)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    place.assert_no_half_version()
+    assert place.push(bundle).version == 1
+    place.assert_whole(bundle)
 
 
 def test_the_champion_stays_until_the_new_version_is_whole(
