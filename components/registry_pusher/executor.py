@@ -135,7 +135,7 @@ class RegistryPusherExecutor(pusher_executor.Executor):
             lineage=self._lineage(artifacts, exec_properties),
             config=config,
             dataset=_base_name(exec_properties["dataset"]),
-            data_counts=_counts(artifacts["examples"]),
+            data_counts=counts_of(artifacts["examples"]),
             model_name=RegistryConfig.model_validate_json(exec_properties["config"]).model_name,
         )
 
@@ -205,13 +205,21 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _counts(examples: types.Artifact) -> dict[str, int | float | str]:
-    properties = examples.mlmd_artifact.custom_properties
-    counts = {}
+def counts_of(examples: types.Artifact) -> dict[str, int | float | str]:
+    """Returns what ingestion counted, from the properties of its artifact.
+
+    Kubeflow hands on every property as JSON, whose numbers are all doubles.
+    """
+    counts: dict[str, int | float | str] = {}
     for name in _COUNTS:
-        if name in properties:
-            value = properties[name]
-            counts[name] = getattr(value, value.WhichOneof("value"))
+        if not examples.has_custom_property(name):
+            continue
+        value = examples.get_json_value_custom_property(name)
+        if value is None:
+            value = examples.get_custom_property(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        counts[name] = value
     return counts
 
 

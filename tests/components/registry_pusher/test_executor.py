@@ -14,7 +14,7 @@ from components.movielens_example_gen.catalogue import Movie
 from components.movielens_example_gen.examples import encode_movies
 from components.registry_pusher import executor as executor_module
 from components.registry_pusher.component import RegistryPusher
-from components.registry_pusher.executor import RegistryPusherExecutor, public_config
+from components.registry_pusher.executor import RegistryPusherExecutor, counts_of, public_config
 from modules import features, vocabulary
 from modules.evaluation.results import Validation, Verdict
 from pipeline.config.root import Config
@@ -276,3 +276,16 @@ def test_the_component_has_the_wiring_of_the_pipeline() -> None:
     assert set(component.inputs) == set(channels)
     assert component.outputs["pushed_model"].type is standard_artifacts.PushedModel
     assert component.exec_properties["source_hash"] == "abc"
+
+
+def test_counts_are_whole_numbers_however_a_backend_hands_them_on() -> None:
+    """LocalDagRunner keeps the types of properties, Kubeflow hands on JSON with doubles."""
+    local, remote = standard_artifacts.Examples(), standard_artifacts.Examples()
+    for name, value in (("users", 600), ("rows_skipped", 0)):
+        local.set_int_custom_property(name, value)
+        remote.set_json_value_custom_property(name, float(value))
+    local.set_string_custom_property("release_format", "latest")
+    remote.set_json_value_custom_property("release_format", "latest")
+    expected = {"release_format": "latest", "rows_skipped": 0, "users": 600}
+    assert counts_of(local) == counts_of(remote) == expected
+    assert {type(value) for value in counts_of(remote).values()} == {int, str}
