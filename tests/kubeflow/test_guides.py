@@ -30,8 +30,14 @@ THEIRS = {"svc/ml-pipeline", "svc/minio-service"}
 
 def blocks(path: Path) -> list[str]:
     """Returns the blocks of shell, lines that go on joined."""
-    text = path.read_text(encoding="utf-8")
-    found = re.findall(r"^```(?:sh)?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    found: list[str] = []
+    language: str | None = None
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("```"):
+            language = None if language is not None else line.removeprefix("```")
+            found += [""] if language in ("", "sh") else []
+        elif language in ("", "sh"):
+            found[-1] += f"{line}\n"
     return [block.replace("\\\n", " ") for block in found]
 
 
