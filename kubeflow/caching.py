@@ -22,7 +22,7 @@ FINGERPRINT_OUTPUT = "fingerprint"
 
 # The prefix keeps it out of the execution properties that TFX gets to see.
 _PARAMETER = PREFIX + "release_fingerprint"
-_NEVER_CACHED = ("champion-model", FINGERPRINT)
+_NEVER_CACHED = ("champion-model", "warm-start-model", FINGERPRINT)
 _LABEL = "release_fingerprint_executor"
 
 

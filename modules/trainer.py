@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from modules.local_copy import local_folder
 from modules.models import serving
@@ -12,10 +16,22 @@ from modules.training.data import RunSettings, read_training_data
 from modules.training.distribution import build_distribution
 from modules.training.hyperparameters import save_values, values_of, with_values
 from modules.training.run import train_recommender
+from modules.training.warm_start import (
+    FOLDER,
+    WEIGHTS_FOLDER,
+    Origin,
+    Rows,
+    WarmStart,
+    flat,
+    load_weights,
+    save_weights,
+)
+from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
-from pipeline.config.training import TrainingConfig
+from pipeline.config.training import TrainingConfig, WarmStartConfig
+from pipeline.errors import ConfigError
 
 
 def run_fn(fn_args: Any) -> None:
@@ -24,14 +40,17 @@ def run_fn(fn_args: Any) -> None:
     Args:
         fn_args: TFX's `FnArgs`. Its `custom_config` holds `model`, `training`, `history` and
             `conversion` (sections as JSON), `seed` (int), `checkpoint_root` (a folder),
+            `held_out` (the settings of the data that decide which events are held out, as JSON),
             `source_hash` (of the project's code) and, where the model has item features,
-            `catalogue` (the folder of ingestion's split). Its `hyperparameters`, a Tuner's, go
-            before `model` and `training`.
+            `catalogue` (the folder of ingestion's split); `span` (int, the newest that was read)
+            and `base_model` (the folder of a model to begin with), where there are any. Its
+            `hyperparameters`, a Tuner's, go before `model` and `training`.
 
     Raises:
-        DataError: The examples cannot be read, or do not fit the vocabulary.
-        ConfigError: Training diverged, devices cannot share it, or the catalogue has not what the
-            model asks for.
+        DataError: The examples cannot be read, or do not fit the vocabulary; or the model to begin
+            with cannot be read.
+        ConfigError: Training diverged, devices cannot share it, the model to begin with does not
+            fit, or the catalogue has not what the model asks for.
         WorkerError: Another worker is lost.
     """
     custom: Mapping[str, Any] = fn_args.custom_config
@@ -51,6 +70,13 @@ def run_fn(fn_args: Any) -> None:
     serving.check_top_k(
         conversion.top_k, movies=data.movies, history_length=settings.history.length
     )
+    origin = Origin(
+        settings.model, settings.history, flat(json.loads(custom["held_out"])), custom.get("span")
+    )
+    rows = Rows(
+        np.asarray(read_vocabulary(vocabulary_path(fn_args.transform_graph_path))[0], np.int64),
+        () if data.item_features is None else data.item_features.names,
+    )
     with local_folder(fn_args.model_run_dir) as log_folder:
         trained = train_recommender(
             settings,
@@ -58,6 +84,7 @@ def run_fn(fn_args: Any) -> None:
             checkpoint_root=Path(custom["checkpoint_root"]),
             log_folder=log_folder,
             distribution=distribution,
+            start=_start(settings.training.warm_start, custom.get("base_model"), origin, rows),
         )
 
     def deliver() -> float:
@@ -68,6 +95,7 @@ def run_fn(fn_args: Any) -> None:
                 top_k=conversion.top_k,
                 history_length=settings.history.length,
             )
+            save_weights(str(folder / WEIGHTS_FOLDER), trained.model, origin, rows)
             if tuned:
                 save_values(str(folder), tuned)
         # Not before: a run that is killed in the export needs no second training.
@@ -77,6 +105,23 @@ def run_fn(fn_args: Any) -> None:
     # The others wait: a service may end a worker's machine with its process.
     with distribution.watched(str(trained.store.folder)):
         distribution.from_chief(deliver)
+
+
+def _start(
+    config: WarmStartConfig | None, base_model: str | None, origin: Origin, rows: Rows
+) -> WarmStart | None:
+    if config is None:
+        return None
+    if origin.span is None:
+        raise ConfigError(
+            "training.warm_start goes on with a model of an earlier span, and this data has none: "
+            "give a pattern of spans, as data/ratings-{SPAN}"
+        )
+    if base_model is None:
+        print("no warm start: no model of an earlier span is blessed", flush=True)
+        return None
+    weights = load_weights(posixpath.join(base_model, FOLDER))
+    return WarmStart(weights, config, origin, rows)
 
 
 def run_settings(custom: Mapping[str, Any]) -> RunSettings:

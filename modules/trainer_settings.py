@@ -23,6 +23,9 @@ def trainer_settings(config: Config, checkpoint_root: str) -> dict[str, Any]:
         "training": config.training.model_dump_json(),
         "history": config.history.model_dump_json(),
         "conversion": config.conversion.model_dump_json(),
+        "held_out": config.data.model_dump_json(
+            include={"split", "min_ratings_per_movie", "min_ratings_per_user"}
+        ),
         "seed": config.seed,
         "checkpoint_root": checkpoint_root,
         "source_hash": training_hash(),

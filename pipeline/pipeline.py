@@ -17,6 +17,7 @@ from modules.evaluation import eval_config
 from modules.evaluation.resolver import blessed_model_resolver
 from modules.source_hash import source_hash
 from modules.trainer_settings import trainer_settings
+from modules.training.resolver import base_model_resolver
 from pipeline.config.root import Config
 from pipeline.data_steps import DataSteps, data_steps
 
@@ -39,7 +40,7 @@ class Locations:
     """Where a pipeline reads and writes; local paths or object storage URIs.
 
     Attributes:
-        input_base: Folder or zip of a MovieLens release.
+        input_base: Folder or zip of a MovieLens release, or a pattern of these, one a span.
         pipeline_root: Where artifacts are written.
         schema_file: The curated schema, a text proto.
         checkpoint_root: Where training checkpoints survive a killed run.
@@ -78,6 +79,11 @@ def create_pipeline(
     example_gen, transform = data.example_gen, data.transform
 
     tuners = [_tuner(config, data)] if config.tuner.enabled else []
+    bases = (
+        []
+        if config.training.warm_start is None
+        else [_model_to_begin_with(model_to_beat, config, locations, data)]
+    )
     trainer = CatalogueTrainer(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
@@ -88,6 +94,7 @@ def create_pipeline(
         custom_config=trainer_settings(config, locations.checkpoint_root),
         catalogue=example_gen.outputs["examples"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        base_model=bases[0].outputs["model"] if bases else None,
     ).with_id("trainer")
 
     converter = TFLiteConverter(
@@ -104,6 +111,7 @@ def create_pipeline(
             "modules.serving_inputs",
             "modules.training.hyperparameters",
             "modules.training.input",
+            "modules.training.warm_start",
             "modules.user_attributes",
             "modules.vocabulary",
         ),
@@ -162,6 +170,7 @@ def create_pipeline(
         components=[
             *data.nodes,
             *tuners,
+            *bases,
             trainer,
             converter,
             to_beat,
@@ -175,17 +184,32 @@ def create_pipeline(
     )
 
 
+def _model_to_begin_with(
+    found: ModelToBeat, config: Config, locations: Locations, data: DataSteps
+) -> Any:
+    if found == "champion":
+        node = _champion(config, locations, with_training=True)
+    else:
+        node = base_model_resolver(
+            data.example_gen.outputs["examples"], local=found == "other_blessed"
+        )
+    return node.with_id("warm_start_model")
+
+
+def _champion(config: Config, locations: Locations, *, with_training: bool) -> ChampionModel:
+    return ChampionModel(
+        tracking_uri=locations.tracking_uri,
+        model_name=config.registry.model_name,
+        with_training=with_training,
+        source_hash=source_hash("components.champion_model", "components.tflite_converter.layout"),
+    )
+
+
 def _model_to_beat(
     found: ModelToBeat, config: Config, locations: Locations, converter: TFLiteConverter
 ) -> Any:
     if found == "champion":
-        champion = ChampionModel(
-            tracking_uri=locations.tracking_uri,
-            model_name=config.registry.model_name,
-            source_hash=source_hash(
-                "components.champion_model", "components.tflite_converter.layout"
-            ),
-        ).with_id("champion_model")
+        champion = _champion(config, locations, with_training=False).with_id("champion_model")
         # Training takes hours, in which another model may become champion.
         champion.add_upstream_node(converter)
         return champion

@@ -16,7 +16,7 @@ from pipeline.registry.registry import open_registry
 from pipeline.text_file import write_text
 from pipeline.workspace import Workspace
 
-LOOK_UPS = frozenset({"latest_blessed_model"})
+LOOK_UPS = frozenset({"latest_blessed_model", "warm_start_model"})
 """Nodes that look something up in ML Metadata: they compute nothing that could be cached."""
 
 

@@ -11,15 +11,16 @@ from tfx.types import channel, standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import json_utils
 
-from components.catalogue_trainer.executor import CATALOGUE, Executor
+from components.catalogue_trainer.executor import BASE_MODEL, CATALOGUE, Executor
 
 
 class CatalogueTrainerSpec(standard_component_specs.TrainerSpec):
-    """What TFX's Trainer has, and the raw examples whose split `catalogue` lists the movies."""
+    """What TFX's Trainer has; raw examples whose split `catalogue` lists movies; a model before."""
 
     INPUTS = {  # noqa: RUF012 - the base class wants plain dictionaries
         **standard_component_specs.TrainerSpec.INPUTS,
         CATALOGUE: ChannelParameter(type=standard_artifacts.Examples, optional=True),
+        BASE_MODEL: ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
 
 
@@ -45,6 +46,7 @@ class CatalogueTrainer(base_component.BaseComponent):
         custom_config: Mapping[str, Any],
         catalogue: channel.BaseChannel | None = None,
         hyperparameters: channel.BaseChannel | None = None,
+        base_model: channel.BaseChannel | None = None,
     ) -> None:
         """Builds the node.
 
@@ -57,8 +59,11 @@ class CatalogueTrainer(base_component.BaseComponent):
             eval_args: Splits to evaluate on.
             custom_config: Reaches `run_fn` as `fn_args.custom_config`; values that JSON can hold.
             catalogue: Ingestion's `Examples`; `run_fn` gets the folder of the split `catalogue`
-                as `fn_args.custom_config["catalogue"]`. None: it gets no such key.
+                as `fn_args.custom_config["catalogue"]`, and its property `span`, where it has one,
+                as `["span"]`. None: it gets no such keys.
             hyperparameters: A Tuner's `HyperParameters`, as TFX's Trainer takes them.
+            base_model: A converted `Model` to begin with; `run_fn` gets its folder as
+                `fn_args.custom_config["base_model"]`. None, or an empty channel: no such key.
         """
         super().__init__(
             spec=CatalogueTrainerSpec(
@@ -71,6 +76,7 @@ class CatalogueTrainer(base_component.BaseComponent):
                 custom_config=json_utils.dumps(dict(custom_config)),
                 catalogue=catalogue,
                 hyperparameters=hyperparameters,
+                base_model=base_model,
                 model=channel.Channel(type=standard_artifacts.Model),
                 model_run=channel.Channel(type=standard_artifacts.ModelRun),
             )

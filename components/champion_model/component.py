@@ -6,7 +6,13 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import channel, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.champion_model.executor import MODEL, MODEL_NAME, TRACKING_URI, Executor
+from components.champion_model.executor import (
+    MODEL,
+    MODEL_NAME,
+    TRACKING_URI,
+    WITH_TRAINING,
+    Executor,
+)
 
 
 class ChampionModelSpec(ComponentSpec):
@@ -19,6 +25,7 @@ class ChampionModelSpec(ComponentSpec):
     PARAMETERS = {  # noqa: RUF012
         TRACKING_URI: ExecutionParameter(type=str),
         MODEL_NAME: ExecutionParameter(type=str),
+        WITH_TRAINING: ExecutionParameter(type=int),
         "source_hash": ExecutionParameter(type=str),
     }
 
@@ -34,13 +41,16 @@ class ChampionModel(base_component.BaseComponent):
     SPEC_CLASS = ChampionModelSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, *, tracking_uri: str, model_name: str, source_hash: str) -> None:
+    def __init__(
+        self, *, tracking_uri: str, model_name: str, source_hash: str, with_training: bool = False
+    ) -> None:
         """Builds the node.
 
         Args:
             tracking_uri: The model registry's.
             model_name: The registered model's.
             source_hash: Hash of the code.
+            with_training: Whether a training is to begin with it.
         """
         super().__init__(
             spec=ChampionModelSpec(
@@ -48,5 +58,6 @@ class ChampionModel(base_component.BaseComponent):
                 tracking_uri=tracking_uri,
                 model_name=model_name,
                 source_hash=source_hash,
+                with_training=int(with_training),
             )
         )

@@ -17,7 +17,12 @@ class BundlePusher(Protocol):
     """Pushes bundles of one model."""
 
     def push(
-        self, bundle_dir: Path, *, tags: Mapping[str, str], metrics: Mapping[str, float]
+        self,
+        bundle_dir: Path,
+        *,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        training_dir: Path | None = None,
     ) -> Pushed:
         """Registers a bundle and makes it champion; repeating it changes nothing.
 
@@ -25,6 +30,7 @@ class BundlePusher(Protocol):
             bundle_dir: A whole bundle.
             tags: Of the new version; the bundle's id is added.
             metrics: What was measured, by name.
+            training_dir: What a later training may begin with; None where there is nothing.
 
         Raises:
             RegistryError: The registry refuses, or what arrived is not what was sent.

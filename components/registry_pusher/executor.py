@@ -28,6 +28,8 @@ from modules.local_copy import local_copy
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import RegistryConfig
 from pipeline.config.root import Config, lay_over, validated
+from pipeline.config.spans import has_spans
+from pipeline.registry.training import TRAINING_PATH
 
 BUNDLE_FOLDER = "bundle"
 
@@ -42,6 +44,8 @@ _COUNTS = (
     "timestamp_min",
     "timestamp_max",
     "train_events",
+    "span",
+    "spans",
 )
 
 
@@ -76,8 +80,12 @@ class RegistryPusherExecutor(pusher_executor.Executor):
             self._MarkNotPushed(pushed_model)
             return
         config = RegistryConfig.model_validate_json(exec_properties["config"])
-        with tempfile.TemporaryDirectory(prefix="pocketrec-push-") as scratch:
-            source = self._collect(input_dict, exec_properties, validation)
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        with (
+            tempfile.TemporaryDirectory(prefix="pocketrec-push-") as scratch,
+            local_copy(model.uri) as model_dir,
+        ):
+            source = self._collect(input_dict, exec_properties, validation, model_dir)
             bundle_dir = write_bundle(source, Path(scratch) / BUNDLE_FOLDER)
             pusher = open_pusher(
                 tracking_uri=exec_properties["tracking_uri"],
@@ -86,7 +94,13 @@ class RegistryPusherExecutor(pusher_executor.Executor):
                 model=config.model_name,
             )
             tags = registry_tags(source, bundle_dir)
-            pushed = pusher.push(bundle_dir, tags=tags, metrics=run_metrics(source))
+            training_dir = model_dir / TRAINING_PATH
+            pushed = pusher.push(
+                bundle_dir,
+                tags=tags,
+                metrics=run_metrics(source),
+                training_dir=training_dir if training_dir.is_dir() else None,
+            )
             io_utils.copy_dir(str(bundle_dir), f"{pushed_model.uri.rstrip('/')}/{BUNDLE_FOLDER}")
         self._mark(pushed_model, pushed, config.model_name, tags)
 
@@ -109,15 +123,13 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         input_dict: Mapping[str, Sequence[types.Artifact]],
         exec_properties: Mapping[str, Any],
         validation: Validation,
+        model_dir: Path,
     ) -> BundleSource:
         artifacts = {
             name: artifact_utils.get_single_instance(list(listed))
             for name, listed in input_dict.items()
         }
-        with local_copy(artifacts["model"].uri) as model_dir:
-            conversion = read_conversion(model_dir)
-            variants = read_variants(model_dir, conversion)
-            shipped = read_movie_ids(model_dir)
+        conversion = read_conversion(model_dir)
         movie_ids, counts = read_vocabulary(vocabulary_path(artifacts["transform_graph"].uri))
         catalogue = read_catalogue(
             artifact_utils.get_split_uri([artifacts["examples"]], features.SPLIT_CATALOGUE)
@@ -128,8 +140,10 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         config = public_config(validated(Config, settings, "pipeline_config"))
         return BundleSource(
             conversion=conversion,
-            variants=variants,
-            movies=vocabulary_movies(shipped, movie_ids.tolist(), counts.tolist(), catalogue),
+            variants=read_variants(model_dir, conversion),
+            movies=vocabulary_movies(
+                read_movie_ids(model_dir), movie_ids.tolist(), counts.tolist(), catalogue
+            ),
             metrics=_without_nan(load_metrics(artifacts["evaluation"].uri)),
             gate=[_check(verdict) for verdict in validation.verdicts],
             lineage=self._lineage(artifacts, exec_properties),
@@ -224,4 +238,7 @@ def counts_of(examples: types.Artifact) -> dict[str, int | float | str]:
 
 
 def _base_name(dataset: str) -> str:
-    return dataset.rstrip("/").rpartition("/")[2]
+    parts = dataset.rstrip("/").split("/")
+    # Of a pattern of spans, all that differs from span to span.
+    first = next((at for at, part in enumerate(parts) if has_spans(part)), -1)
+    return "/".join(parts[first:])

@@ -1,14 +1,15 @@
 """Puts a bundle into MLflow's model registry: a version is whole or does not exist.
 
-The files go into a run first, which nobody reads from; they are compared with the bundle; then the
-version is created with all its tags in one call; the champion moves last. A push that was killed
-is found by the bundle's id when it is repeated: what it left behind is either a whole version,
-which is used, or a run without a version, which is deleted.
+The files go into a run first, which nobody reads from; they are compared with what was sent; then
+the version is created with all its tags in one call; the champion moves last. A push that was
+killed is found by the bundle's id when it is repeated: what it left behind is either a whole
+version, which is used, or a run without a version, which is deleted.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import logging
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ from pipeline.registry.client_store import (
 from pipeline.registry.registry import Registry
 from pipeline.registry.sqlite_store import local_path
 from pipeline.registry.store import ModelVersion
+from pipeline.registry.training import BUNDLE_PATH, TRAINING_PATH, training_source
 from pocketrec_device.bundle import Bundle
 from pocketrec_device.errors import BundleError
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 BUNDLE_ID_TAG = "bundle_id"
-ARTIFACT_PATH = "bundle"
 
 ABANDONED_AFTER_HOURS = 24
 """Runs of other bundles that are unfinished for so long are taken for killed pushes."""
@@ -77,7 +78,12 @@ class Pusher:
         self._client: MlflowClient = mlflow_client(tracking_uri)
 
     def push(
-        self, bundle_dir: Path, *, tags: Mapping[str, str], metrics: Mapping[str, float]
+        self,
+        bundle_dir: Path,
+        *,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        training_dir: Path | None = None,
     ) -> Pushed:
         """Registers a bundle and makes it champion; repeating it changes nothing.
 
@@ -85,6 +91,7 @@ class Pusher:
             bundle_dir: A whole bundle.
             tags: Of the new version; the bundle's id is added.
             metrics: Logged to the run.
+            training_dir: What a later training may begin with; None where there is nothing.
 
         Raises:
             RegistryError: What arrived in the registry is not what was sent.
@@ -97,7 +104,12 @@ class Pusher:
         version = self._whole_version(bundle_dir, bundle_id)
         self._discard_leftovers(experiment_id, bundle_id)
         if version is None:
-            version = self._create_version(experiment_id, bundle_dir, bundle_id, tags, metrics)
+            version = self._create_version(
+                experiment_id, bundle_dir, bundle_id, tags, metrics, training_dir
+            )
+        elif training_dir is not None:
+            # A version of before may have none.
+            self._add_training(version.run_id, version.source, training_dir)
         store = ClientStore(self._tracking_uri)
         with tempfile.TemporaryDirectory() as downloads:
             promotion = Registry(store, self._model, Path(downloads)).promote(str(version.version))
@@ -164,6 +176,7 @@ class Pusher:
         bundle_id: str,
         tags: Mapping[str, str],
         metrics: Mapping[str, float],
+        training_dir: Path | None,
     ) -> ModelVersion:
         tags = {**tags, BUNDLE_ID_TAG: bundle_id}
         run = self._client.create_run(
@@ -172,10 +185,12 @@ class Pusher:
             tags={key: value for key, value in tags.items() if not key.startswith("sha256/")},
         )
         run_id = run.info.run_id
-        self._client.log_artifacts(run_id, str(bundle_dir), ARTIFACT_PATH)
+        source = f"{run.info.artifact_uri.rstrip('/')}/{BUNDLE_PATH}"
+        if training_dir is not None:
+            self._add_training(run_id, source, training_dir)
+        self._client.log_artifacts(run_id, str(bundle_dir), BUNDLE_PATH)
         for name, value in metrics.items():
             self._client.log_metric(run_id, name, value)
-        source = f"{run.info.artifact_uri.rstrip('/')}/{ARTIFACT_PATH}"
         self._compare(source, bundle_dir)
         self._client.set_terminated(run_id)
         if find_model(self._client, self._model) is None:
@@ -190,12 +205,37 @@ class Pusher:
             if version.version == number
         )
 
+    def _add_training(self, run_id: str, source: str, training_dir: Path) -> None:
+        """Puts the folder beside the bundle, unless it is there already.
+
+        Raises:
+            RegistryError: What arrived is not what was sent.
+        """
+        uri = training_source(source)
+        sent = files_of(training_dir)
+        if self._arrived(run_id, uri) == sent:
+            return
+        self._client.log_artifacts(run_id, str(training_dir), TRAINING_PATH)
+        if self._arrived(run_id, uri) != sent:
+            raise RegistryError(f"{uri}: holds other files than those that were sent")
+
+    def _arrived(self, run_id: str, uri: str) -> dict[str, bytes]:
+        if not self._client.list_artifacts(run_id, TRAINING_PATH):
+            return {}
+        folder = local_path(uri)
+        if folder is not None:
+            return files_of(folder)
+        with tempfile.TemporaryDirectory() as scratch:
+            target = Path(scratch) / TRAINING_PATH
+            download_artifacts(uri, target, tracking_uri=self._tracking_uri)
+            return files_of(target)
+
     def _compare(self, source: str, bundle_dir: Path) -> None:
         """Raises `RegistryError` where the files at `source` are not those of `bundle_dir`."""
         with tempfile.TemporaryDirectory() as scratch:
             folder = local_path(source)
             if folder is None:
-                folder = Path(scratch) / ARTIFACT_PATH
+                folder = Path(scratch) / BUNDLE_PATH
                 download_artifacts(source, folder, tracking_uri=self._tracking_uri)
             try:
                 Bundle.load(folder).verify()
@@ -207,3 +247,12 @@ class Pusher:
                 raise RegistryError(
                     f"{source}: holds bundle {arrived.bundle_id}, not {sent.bundle_id}"
                 )
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Returns digests of all files below a folder, by relative path."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).digest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -19,11 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.registry_pusher.push import BUNDLE_ID_TAG, Pushed
+from components.registry_pusher.push import BUNDLE_ID_TAG, Pushed, files_of
 from pipeline.errors import RegistryError
 from pipeline.registry import object_storage
 from pipeline.registry.registry import Registry
 from pipeline.registry.store import ModelVersion
+from pipeline.registry.training import TRAINING_PATH, training_source
 from pipeline.registry.vertex_client import VertexClient
 from pipeline.registry.vertex_labels import to_labels
 from pipeline.registry.vertex_store import VertexStore, model_version
@@ -58,7 +59,12 @@ class VertexPusher:
         self._model = model
 
     def push(
-        self, bundle_dir: Path, *, tags: Mapping[str, str], metrics: Mapping[str, float]
+        self,
+        bundle_dir: Path,
+        *,
+        tags: Mapping[str, str],
+        metrics: Mapping[str, float],
+        training_dir: Path | None = None,
     ) -> Pushed:
         """See `BundlePusher`."""
         bundle = Bundle.load(bundle_dir)
@@ -67,11 +73,15 @@ class VertexPusher:
         labels = to_labels({**tags, BUNDLE_ID_TAG: bundle_id})
         there = self._versions_of(bundle_id)
         if there:
-            self._put(bundle_dir, bundle_id, there[0].source)
-            version = there[0]
+            source = there[0].source
         else:
             source = f"{self._artifact_root}/{self._model}/{folder_name(bundle_dir, bundle_id)}"
-            self._put(bundle_dir, bundle_id, source)
+        if training_dir is not None:
+            _put_training(training_dir, training_source(source))
+        self._put(bundle_dir, bundle_id, source)
+        if there:
+            version = there[0]
+        else:
             entry = self._client.upload(
                 self._model,
                 self._new_version(source, labels, description(bundle_id, metrics)),
@@ -134,6 +144,26 @@ class VertexPusher:
             container_spec=ModelContainerSpec(image_uri=self._container_image),
             labels=labels,
         )
+
+
+def _put_training(training_dir: Path, address: str) -> None:
+    """Has what a later training may begin with lie at an address."""
+    sent = files_of(training_dir)
+    if _files_at(address) == sent:
+        return
+    object_storage.copy_to(training_dir, address)
+    if _files_at(address) != sent:
+        raise RegistryError(f"{address}: holds other files than those that were sent; push again")
+
+
+def _files_at(address: str) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / TRAINING_PATH
+        try:
+            object_storage.download(address, folder)
+        except object_storage.NothingThereError:
+            return {}
+        return files_of(folder)
 
 
 def folder_name(bundle_dir: Path, bundle_id: str) -> str:

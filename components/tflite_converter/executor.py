@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import posixpath
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_transform as tft
 from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
@@ -21,6 +23,7 @@ from modules.local_copy import local_copy
 from modules.serving_inputs import ServingInput, further_inputs, inputs_of_windows
 from modules.training.hyperparameters import saved_values, tuned_model
 from modules.training.input import read_windows
+from modules.training.warm_start import FOLDER, WEIGHTS_FOLDER, load_weights
 from modules.user_attributes import ID_FEATURES
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import ConversionConfig
@@ -82,8 +85,22 @@ class Executor(base_executor.BaseExecutor):
             model=model_config,
             hyperparameters=tuned,
         )
+        _hand_on_weights(posixpath.join(saved_model, WEIGHTS_FOLDER), converted)
         for name, variant in conversion.variants.items():
             converted.set_int_custom_property(f"{name}_bytes", len(variant.content))
+
+
+def _hand_on_weights(folder: str, converted: Artifact) -> None:
+    """Copies what a warm start needs to the artifact that the gate blesses.
+
+    Custom property `span`: the newest span that the model learned from, where there are spans.
+    """
+    if not fileio.exists(folder):
+        return
+    span = load_weights(folder).origin.span
+    io_utils.copy_dir(folder, posixpath.join(converted.uri, FOLDER))
+    if span is not None:
+        converted.set_int_custom_property("span", span)
 
 
 def _held_out(

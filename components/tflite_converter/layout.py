@@ -3,6 +3,7 @@
 `Format-Serving/tflite`   the gated variant, under the name that TFMA wants
 `variants/<name>.tflite`  all of them
 `movie_vocabulary.txt`    one movie id of the release a line, line i (from 0) is id i + 1
+`training/`               weights that a later run may begin with, where the Trainer left any
 `conversion.json`         what the files expect and how they compare; written last
 """
 

@@ -80,6 +80,18 @@ class Recommender(keras.Model):
         self.built = True
 
     @property
+    def movie_tables(self) -> list[keras.Variable]:
+        """Weights with a row a vocabulary id, [movies + 1, ...]."""
+        tables = [self._items, None if self.config.tied else self._labels, self._bias]
+        return [table for table in tables if table is not None]
+
+    @property
+    def feature_tables(self) -> list[keras.Variable]:
+        """Weights with a row an item feature, [features, ...]."""
+        tables = [self._item_vectors, None if self.config.tied else self._label_vectors]
+        return [table for table in tables if table is not None]
+
+    @property
     def input_table(self) -> tf.Tensor:
         """What histories look their movies up in: float32 [movies + 1, dim].
 

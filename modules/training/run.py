@@ -19,6 +19,7 @@ from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
 from modules.training.report import Reporter
 from modules.training.teacher import Teacher, ensemble, teacher_contexts
+from modules.training.warm_start import WarmStart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,7 @@ def train_recommender(
     checkpoint_root: Path,
     log_folder: Path,
     distribution: Distribution | None = None,
+    start: WarmStart | None = None,
 ) -> TrainedRun:
     """Trains a recommender, its teachers first; goes on where the same run was killed before.
 
@@ -66,9 +68,10 @@ def train_recommender(
             `teacher_1` ... below.
         distribution: As `build_distribution` makes it, which None leaves to this function; several
             workers need it before all else.
+        start: The weights to begin with; None begins with new ones. Teachers always do.
 
     Raises:
-        ConfigError: Training diverged, or devices cannot share it.
+        ConfigError: Training diverged, devices cannot share it, or it cannot begin as it is to.
         WorkerError: Another worker is lost.
     """
     distribution = distribution or build_distribution(settings.training.distribution)
@@ -101,6 +104,7 @@ def train_recommender(
         log_folder,
         distribution,
         teacher=ensemble(taught) if taught else None,
+        start=start,
     )
     return dataclasses.replace(run, teachers=runs)
 
@@ -142,9 +146,10 @@ def _train(
     *,
     whose: str = "",
     teacher: Teacher | None = None,
+    start: WarmStart | None = None,
 ) -> TrainedRun:
     """Trains one model, see `train_recommender`."""
-    store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data))
+    store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data, start))
     keras.utils.set_random_seed(settings.seed % 2**32)
     length = data.train.context.shape[1]
     model = Recommender(
@@ -153,6 +158,7 @@ def _train(
         movies=data.movies,
         item_features=data.item_features,
     )
+    begun = None if start is None else start.begin(model)
     reporter = None
     if distribution.is_chief:
         reporter = Reporter(log_folder, settings.training.max_epochs, whose=whose)
@@ -161,6 +167,8 @@ def _train(
             f"{length}, {data.movies:,} movies, {model.count_params():,} parameters",
             flush=True,
         )
+        if begun is not None:
+            print(f"{whose}{begun}", flush=True)
     # Of several workers, the chief alone: the others cannot go on without it.
     with store.held() if distribution.is_chief else contextlib.nullcontext():
         history = fit(
@@ -179,12 +187,15 @@ def _train(
     return TrainedRun(model, history, store)
 
 
-def run_fingerprint(settings: RunSettings, data: TrainingData) -> str:
+def run_fingerprint(
+    settings: RunSettings, data: TrainingData, start: WarmStart | None = None
+) -> str:
     """Returns a name for all that shapes the trained weights: settings, code and data.
 
     Args:
         settings: The run's.
         data: The run's.
+        start: The run's.
     """
     parts = {
         "model": settings.model.model_dump_json(),
@@ -193,6 +204,8 @@ def run_fingerprint(settings: RunSettings, data: TrainingData) -> str:
         "seed": settings.seed,
         "source_hash": settings.source_hash,
         "movies": data.movies,
+        # Which movie a row stands for matters where rows are taken over.
+        "start": start and [start.weights.digest, start.rows.movie_ids.tolist()],
         "train": data.train.digest(),
         "held_out": data.held_out.digest(),
         "item_features": [

@@ -139,6 +139,7 @@ def _run(args: argparse.Namespace, study: Any, base: Any, workspace: Any, places
     import os
 
     from pipeline.datasets.resolve import DATA_VARIABLE, resolve_dataset
+    from pipeline.errors import ConfigError
     from pipeline.sweep import space
     from pipeline.sweep.run import open_sweep
 
@@ -146,6 +147,8 @@ def _run(args: argparse.Namespace, study: Any, base: Any, workspace: Any, places
     if args.data_dir is not None:
         environment[DATA_VARIABLE] = str(args.data_dir)
     config = space.trial_config(base, {}, study.name)
+    if config.training.warm_start is not None:
+        raise ConfigError("training.warm_start: a sweep trains every model anew; set it to null")
     data = resolve_dataset(config.dataset, workspace, config.sample, environment=environment)
     with open_sweep(
         study, {**base, "dataset": str(data)}, workspace, places, jobs=args.jobs

@@ -11,7 +11,13 @@ from pipeline.config.base import Section
 from pipeline.config.model import ModelConfig
 
 # A teacher has no teachers of its own; and windows are read once, for all.
-_NOT_A_TEACHERS = ("distillation", "distribution", "max_eval_windows", "window_length")
+_NOT_A_TEACHERS = (
+    "distillation",
+    "distribution",
+    "max_eval_windows",
+    "warm_start",
+    "window_length",
+)
 
 
 class TeacherConfig(Section):

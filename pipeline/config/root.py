@@ -96,6 +96,21 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _warm_start_has_a_span_before(self) -> Config:
+        if self.training.warm_start is None:
+            return self
+        if not has_spans(self.dataset):
+            raise ValueError(
+                "training.warm_start goes on with a model of an earlier span, so dataset must be "
+                f"a pattern of spans, as data/ratings-{{SPAN}}; it is {self.dataset!r}"
+            )
+        if self.tuner.enabled:
+            raise ValueError(
+                "training.warm_start goes with no tuner: its trials would begin with new weights"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tuner_can_train(self) -> Config:
         models = [self.model, *(teacher.model for teacher in self.training.teachers)]
         if self.tuner.enabled and any(model.item_features.any for model in models):

@@ -44,6 +44,18 @@ class DistributionConfig(Section):
     )
 
 
+class WarmStartConfig(Section):
+    """Training that goes on with the last blessed model of an earlier span."""
+
+    on_mismatch: Literal["fail", "fresh"] = Field(
+        "fail",
+        description=(
+            "where its weights do not fit, or it may have learned what is held out now: stop, or "
+            "begin with new weights"
+        ),
+    )
+
+
 class TrainingConfig(Section):
     """Epochs, batches, early stopping."""
 
@@ -88,6 +100,9 @@ class TrainingConfig(Section):
     loss: LossConfig = FullSoftmaxConfig()
     distillation: DistillationConfig | None = Field(
         None, description="train teachers first, and learn from them too"
+    )
+    warm_start: WarmStartConfig | None = Field(
+        None, description="go on with the last blessed model of an earlier span"
     )
     xla: bool = Field(
         True, description="compile updates; off: starts sooner, but slower updates (tests)"
@@ -138,5 +153,5 @@ class TrainingConfig(Section):
 
     def of_teacher(self, teacher: TeacherConfig) -> TrainingConfig:
         """Returns how one of the teachers is trained."""
-        own = self.model_dump(mode="json", exclude={"distillation"})
+        own = self.model_dump(mode="json", exclude={"distillation", "warm_start"})
         return TrainingConfig.model_validate(merged(own, teacher.training))

@@ -13,6 +13,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.types import standard_artifacts
 
 from components.catalogue_trainer.component import CatalogueTrainer
+from tests.components.catalogue_trainer.ingested import Ingest
 
 RUN_FN = "tests.components.catalogue_trainer.recording.run_fn"
 
@@ -24,10 +25,20 @@ class Place:
         self.root = root
         self.metadata = sqlite_metadata_connection_config(str(root / "metadata.db"))
 
-    def run(self, *, with_catalogue: bool, splits: tuple[str, ...] = ("catalogue",)) -> Any:
+    def run(
+        self,
+        *,
+        with_catalogue: bool,
+        splits: tuple[str, ...] = ("catalogue",),
+        span: int | None = None,
+        with_base: bool = False,
+    ) -> Any:
         """Trains; returns what the training function saw."""
         windows = self._importer("windows", standard_artifacts.Examples, ("train", "eval"))
-        raw = self._importer("raw", standard_artifacts.Examples, ("train", *splits))
+        key, raw = "result", self._importer("raw", standard_artifacts.Examples, ("train", *splits))
+        if span is not None:
+            key, raw = "examples", Ingest(splits=json.dumps(("train", *splits)), span=span)
+        bases = [self._importer("base", standard_artifacts.Model)] if with_base else []
         graph = self._importer("graph", standard_artifacts.TransformGraph)
         schema = self._importer("schema", standard_artifacts.Schema)
         (self.root / "schema" / "schema.pbtxt").touch()
@@ -39,13 +50,14 @@ class Place:
             train_args=tfx.proto.TrainArgs(splits=["train"]),
             eval_args=tfx.proto.EvalArgs(splits=["eval"]),
             custom_config={"seed": 3},
-            catalogue=raw.outputs["result"] if with_catalogue else None,
+            catalogue=raw.outputs[key] if with_catalogue else None,
+            base_model=bases[0].outputs["result"] if bases else None,
         ).with_id("trainer")
         tfx.orchestration.LocalDagRunner().run(
             tfx.dsl.Pipeline(
                 pipeline_name="toy",
                 pipeline_root=str(self.root / "artifacts"),
-                components=[windows, raw, graph, schema, trainer],
+                components=[windows, raw, graph, schema, *bases, trainer],
                 metadata_connection_config=self.metadata,
             )
         )
@@ -75,6 +87,16 @@ def test_the_training_function_gets_the_catalogue_beside_its_settings(tmp_path: 
     assert seen["train_files"] == [str(tmp_path / "windows/Split-train/*")]
     assert seen["transform_graph_path"] == str(tmp_path / "graph")
     # A path among the recorded settings would be part of the cache's key.
+    assert json.loads(place.recorded()) == {"seed": 3}
+
+
+def test_it_gets_the_span_and_the_model_to_begin_with(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    seen = place.run(with_catalogue=True, span=7, with_base=True)
+    assert (seen["custom_config"]["span"], seen["custom_config"]["base_model"]) == (
+        7,
+        str(tmp_path / "base"),
+    )
     assert json.loads(place.recorded()) == {"seed": 3}
 
 

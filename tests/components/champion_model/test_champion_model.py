@@ -28,20 +28,25 @@ def workspace(tmp_path: Path) -> Workspace:
     return make_workspace(tmp_path)
 
 
-def fetch(workspace: Workspace, folder: Path) -> Any:
+def fetch(workspace: Workspace, folder: Path, *, with_training: bool = False) -> Any:
     output = artifact(standard_artifacts.Model, folder)
-    settings = {"tracking_uri": workspace.tracking_uri, "model_name": MODEL, "source_hash": "x"}
+    settings = {
+        "tracking_uri": workspace.tracking_uri,
+        "model_name": MODEL,
+        "with_training": int(with_training),
+        "source_hash": "x",
+    }
     Executor().Do({}, {"model": [output]}, settings)
     return output
 
 
-def push(workspace: Workspace, folder: Path) -> Path:
+def push(workspace: Workspace, folder: Path, training_dir: Path | None = None) -> Path:
     bundle = toy.bundle(folder)
     Pusher(
         tracking_uri=workspace.tracking_uri,
         artifact_root=(workspace.registry / "artifacts").as_uri(),
         model=MODEL,
-    ).push(bundle, tags={}, metrics={})
+    ).push(bundle, tags={}, metrics={}, training_dir=training_dir)
     return bundle
 
 
@@ -88,3 +93,22 @@ def test_the_gate_takes_no_model_for_none_and_an_empty_artifact_for_a_damaged_on
     (tmp_path / "empty").mkdir()
     with pytest.raises(GateError, match="cannot be compared"):
         world.rank(candidate, blessed=tmp_path / "empty", gate=GateConfig())
+
+
+def test_a_training_can_begin_with_it(workspace: Workspace, tmp_path: Path) -> None:
+    training = tmp_path / "training" / "weights"
+    training.mkdir(parents=True)
+    (training / "all.npz").write_bytes(b"weights")
+    push(workspace, tmp_path / "pushed", tmp_path / "training")
+    output = fetch(workspace, tmp_path / "model", with_training=True)
+    assert Path(output.uri, "training", "weights", "all.npz").read_bytes() == b"weights"
+    assert ServedModel.read(output.uri)
+    assert not Path(fetch(workspace, tmp_path / "plain").uri, "training").exists()
+
+
+def test_a_champion_without_weights_is_none_to_begin_with(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    push(workspace, tmp_path / "pushed")
+    with pytest.raises(RegistryError, match=r"version 1: .*training.*training.warm_start=null"):
+        fetch(workspace, tmp_path / "model", with_training=True)

@@ -48,7 +48,12 @@ def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy.bundle(tmp_path_factory.mktemp("pushed-too"), metrics=metrics)
 
 
-def push(workspace: Workspace, bundle: Path, tags: dict[str, str] | None = None) -> Pushed:
+def push(
+    workspace: Workspace,
+    bundle: Path,
+    tags: dict[str, str] | None = None,
+    training: Path | None = None,
+) -> Pushed:
     pusher = Pusher(
         tracking_uri=workspace.tracking_uri,
         artifact_root=(workspace.registry / "artifacts").as_uri(),
@@ -57,7 +62,12 @@ def push(workspace: Workspace, bundle: Path, tags: dict[str, str] | None = None)
     if tags is not None:
         return pusher.push(bundle, tags=tags, metrics={})
     source = toy.source()
-    return pusher.push(bundle, tags=registry_tags(source, bundle), metrics=run_metrics(source))
+    return pusher.push(
+        bundle,
+        tags=registry_tags(source, bundle),
+        metrics=run_metrics(source),
+        training_dir=training,
+    )
 
 
 def assert_whole(workspace: Workspace, bundle: Path, versions: tuple[int, ...] = (1,)) -> None:
@@ -121,6 +131,65 @@ def test_another_bundle_is_another_version(
     second = push(workspace, other_bundle)
     assert (second.version, second.previous_champion) == (2, 1)
     assert_whole(workspace, other_bundle, versions=(1, 2))
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Path:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "weights.npz").write_bytes(b"numbers")
+    (folder / "settings.json").write_text("{}")
+    return folder
+
+
+def assert_beside_the_bundle(workspace: Workspace, pushed: Pushed, training: Path) -> None:
+    from mlflow.artifacts import download_artifacts
+
+    arrived = Path(
+        download_artifacts(
+            run_id=pushed.run_id, artifact_path="training", tracking_uri=workspace.tracking_uri
+        )
+    )
+    assert {path.name: path.read_bytes() for path in arrived.iterdir()} == {
+        path.name: path.read_bytes() for path in training.iterdir()
+    }
+
+
+def test_what_a_training_begins_with_lies_beside_the_bundle(
+    workspace: Workspace, bundle: Path, training: Path
+) -> None:
+    assert_beside_the_bundle(workspace, push(workspace, bundle, training=training), training)
+    assert_whole(workspace, bundle)
+
+
+def test_a_version_without_it_gets_it(workspace: Workspace, bundle: Path, training: Path) -> None:
+    push(workspace, bundle)
+    assert_beside_the_bundle(workspace, push(workspace, bundle, training=training), training)
+    assert_whole(workspace, bundle)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_version_is_made_before_it_is_there(
+    workspace: Workspace,
+    bundle: Path,
+    training: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+) -> None:
+    def kill() -> None:
+        raise KilledError
+
+    client = owner_of("mlflow.MlflowClient")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            client, "log_artifacts", interrupt(client, "log_artifacts", "after", count, kill)
+        )
+        with pytest.raises(KilledError):
+            push(workspace, bundle, training=training)
+    with pytest.raises(RegistryError, match="no version"):
+        open_registry(workspace).versions()
+    assert_beside_the_bundle(workspace, push(workspace, bundle, training=training), training)
+    assert_whole(workspace, bundle)
 
 
 def test_a_damaged_bundle_is_not_pushed(workspace: Workspace, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from components.tflite_converter.component import TFLiteConverter
 from components.tflite_converter.executor import Executor
 from modules import features
 from modules.evaluation.litert import TopKModel
+from modules.models.recommender import Recommender
+from modules.training.warm_start import WEIGHTS_FOLDER, Origin, Rows, save_weights
 from modules.vocabulary import KEY_BASE
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
@@ -76,7 +79,7 @@ def artifacts(
     trained, output = standard_artifacts.Model(), standard_artifacts.Model()
     trained.uri, output.uri = str(root / "trained"), str(root / "output")
     (root / "trained").mkdir()
-    (root / "trained" / "Format-Serving").symlink_to(saved_model)
+    shutil.copytree(saved_model, root / "trained" / "Format-Serving")
     graph, examples = standard_artifacts.TransformGraph(), standard_artifacts.Examples()
     graph.uri, examples.uri = str(root / "graph"), str(root / "examples")
     examples.split_names = '["train", "eval"]'
@@ -103,6 +106,14 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     saved_model: Callable[[str], str], converted: Callable[[str, str], bytes], tmp_path: Path
 ) -> None:
     inputs, output = artifacts(tmp_path, saved_model("cnn"), MOVIE_IDS)
+    left = tmp_path / "trained" / "Format-Serving" / WEIGHTS_FOLDER
+    config_of_model = ModelConfig(dim=4)
+    save_weights(
+        str(left),
+        Recommender(config_of_model, history_length=toy.LENGTH, movies=2),
+        Origin(config_of_model, HISTORY, {}, span=6),
+        Rows(np.array([5, 6])),
+    )
     config = ConversionConfig(
         top_k=toy.TOP_K, variants=("float32", "int8"), gated="int8", parity_windows=25
     )
@@ -114,6 +125,8 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
         "Format-Serving/tflite",
         "conversion.json",
         "movie_vocabulary.txt",
+        "training/settings.json",
+        "training/weights.npz",
         "variants/float32.tflite",
         "variants/int8.tflite",
     ]
@@ -142,6 +155,11 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     assert said["top10_overlap"] > 0.85
     assert report["variants"]["float32"]["recall_at_10"] == said["keras_recall_at_10"]
     assert output.get_int_custom_property("int8_bytes") == len(int8)
+    # What a warm start needs goes on as it is, and tells the span.
+    assert {path.name: path.read_bytes() for path in left.iterdir()} == {
+        path.name: path.read_bytes() for path in (root / "training").iterdir()
+    }
+    assert output.get_int_custom_property("span") == 6
     TopKModel(int8, "int8")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,6 +80,7 @@ def arguments(tmp_path: Path) -> SimpleNamespace:
             "training": training_config(max_epochs=20, patience=20).model_dump_json(),
             "history": HistoryConfig(length=HISTORY, stride=HISTORY).model_dump_json(),
             "conversion": ConversionConfig(top_k=10).model_dump_json(),
+            "held_out": '{"split": {"strategy": "leave_last_out"}, "min_ratings_per_user": 5}',
             "seed": 1,
             "checkpoint_root": str(tmp_path / "checkpoints"),
             "source_hash": "0",
@@ -96,6 +98,34 @@ def test_trains_exports_and_cleans_up(arguments: SimpleNamespace, tmp_path: Path
     history = json.loads((tmp_path / "run/history.json").read_text())
     assert len(history) == 20
     assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_warm_start_begins_with_what_an_earlier_run_left(
+    arguments: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    custom = arguments.custom_config
+    custom["span"] = 1
+    custom["training"] = training_config(max_epochs=1).model_dump_json()
+    trainer.run_fn(arguments)
+    # As the converter hands it on.
+    base = tmp_path / "converted"
+    left = Path(arguments.serving_model_dir) / "assets.extra" / "training"
+    shutil.copytree(left, base / "training")
+
+    custom["training"] = training_config(max_epochs=1, warm_start={}).model_dump_json()
+    arguments.serving_model_dir = str(tmp_path / "second/Format-Serving")
+    trainer.run_fn(arguments)
+    assert "no model of an earlier span is blessed" in capsys.readouterr().out
+
+    custom |= {"span": 2, "base_model": str(base)}
+    arguments.serving_model_dir = str(tmp_path / "third/Format-Serving")
+    trainer.run_fn(arguments)
+    said = capsys.readouterr().out
+    assert f"warm start from the blessed model of span 1: {MOVIES} of {MOVIES} movies" in said
+
+    del custom["span"]
+    with pytest.raises(ConfigError, match="this data has none"):
+        trainer.run_fn(arguments)
 
 
 def write_catalogue(folder: Path) -> str:
