@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -15,20 +16,25 @@ from pipeline.errors import ConfigError, PocketRecError
 _MEANT = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number", "BOOLEAN": "true, false"}
 
 
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
+
+
 class SubmissionError(PocketRecError):
     """A backend that cannot be reached, or that refuses a pipeline."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Submitted:
-    """A run that a backend has taken.
+    """A run, or a schedule of runs, that a backend has taken.
 
     Attributes:
-        run: Its name or number there.
+        kind: `run` or `schedule`.
+        name: Its name or number there.
         link: Where to watch it.
     """
 
-    run: str
+    kind: Literal["run", "schedule"]
+    name: str
     link: str
 
 
@@ -87,6 +93,24 @@ def _first_document(path: Path) -> dict[str, Any]:
     if not isinstance(first, dict):
         raise ConfigError(f"{path}: not a compiled pipeline; `pocketrec compile` writes one")
     return first
+
+
+def check_cron(cron: str) -> str:
+    """Checks that a schedule looks like cron's: minute, hour, day, month, day of the week.
+
+    Returns:
+        The five fields, single spaces between them.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    fields = cron.split()
+    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(field) for field in fields):
+        raise ConfigError(
+            f"--schedule {cron!r}: must be cron's five fields, minute, hour, day of the month, "
+            "month and day of the week, in UTC: '0 3 * * 1' is Mondays at three"
+        )
+    return " ".join(fields)
 
 
 def _parsed(text: str, declared: Mapping[str, Any], path: Path) -> tuple[str, Any]:

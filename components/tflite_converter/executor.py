@@ -74,18 +74,18 @@ class Executor(base_executor.BaseExecutor):
                 ),
                 config=config,
             )
-        _log(conversion)
-        converted = artifact_utils.get_single_instance(output_dict[MODEL])
-        write_artifact(
-            converted.uri,
-            conversion,
-            movie_ids,
-            config=config,
-            history=history,
-            model=model_config,
-            hyperparameters=tuned,
-        )
-        _hand_on_weights(posixpath.join(saved_model, WEIGHTS_FOLDER), converted)
+            _log(conversion)
+            converted = artifact_utils.get_single_instance(output_dict[MODEL])
+            write_artifact(
+                converted.uri,
+                conversion,
+                movie_ids,
+                config=config,
+                history=history,
+                model=model_config,
+                hyperparameters=tuned,
+            )
+            _hand_on_weights(str(saved_model / WEIGHTS_FOLDER), converted)
         for name, variant in conversion.variants.items():
             converted.set_int_custom_property(f"{name}_bytes", len(variant.content))
 

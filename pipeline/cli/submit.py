@@ -18,7 +18,10 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "submit",
         help="run a compiled pipeline on Kubeflow Pipelines or Vertex AI",
-        description="Starts a run of what `pocketrec compile` has written, and says where it is.",
+        description=(
+            "Starts a run of what `pocketrec compile` has written, now or on a schedule, and says "
+            "where it is."
+        ),
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="the compiled pipeline")
     parser.add_argument(
@@ -30,6 +33,11 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="sets a runtime parameter of this run, e.g. epochs=5; may be repeated",
+    )
+    parser.add_argument(
+        "--schedule",
+        metavar="CRON",
+        help="run again and again, at the times of cron's five fields, in UTC: '0 3 * * 1'",
     )
     parser.add_argument(
         "--no-cache", action="store_true", help="run every step, whatever is there already"
@@ -57,12 +65,13 @@ def add_parser(subparsers: Any) -> None:
 
 
 def handler(args: argparse.Namespace) -> int:
-    """Submits, and says which run was started."""
-    from kubeflow.submission import read_submission
+    """Submits, and says which run or schedule was started."""
+    from kubeflow.submission import check_cron, read_submission
     from pipeline.errors import ConfigError
 
     submission = read_submission(args.file, args.parameter)
     cache = False if args.no_cache else None
+    schedule = None if args.schedule is None else check_cron(args.schedule)
     quiet_tensorflow()
     if args.target == "kubeflow":
         endpoint = args.endpoint or os.environ.get(ENDPOINT_VARIABLE)
@@ -80,6 +89,7 @@ def handler(args: argparse.Namespace) -> int:
             namespace=args.namespace,
             token=None if args.token_file is None else _token(args.token_file),
             cache=cache,
+            schedule=schedule,
         )
     else:
         project = args.project or os.environ.get(PROJECT_VARIABLE, "")
@@ -95,8 +105,9 @@ def handler(args: argparse.Namespace) -> int:
             service_account=args.service_account,
             endpoint=args.endpoint,
             cache=cache,
+            schedule=schedule,
         )
-    print(f"{submission.name}: run {submitted.run}")
+    print(f"{submission.name}: {submitted.kind} {submitted.name}")
     print(f"  {submitted.link}")
     return 0
 

@@ -134,6 +134,34 @@ def test_kubeflow_gets_the_spec_and_the_parameters(
     assert "secret" not in said
 
 
+def test_kubeflow_gets_a_recurring_run(
+    kubeflow_api: Api, compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = "POST /apis/v2beta1/recurringruns"
+    kubeflow_api.answers[call] = (200, {"recurring_run_id": "w3"})
+    start = ["submit", str(compiled), "--target", "kubeflow", "--endpoint", kubeflow_api.url]
+    assert main([*start, "--schedule", "0 3  * * 1", "--parameter", "epochs=5"]) == 0
+    (run,) = kubeflow_api.bodies(call)
+    assert run["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * 1"}}
+    assert (run["max_concurrency"], run["no_catchup"], run["mode"]) == (1, True, "ENABLE")
+    assert run["experiment_id"] == "e1"
+    assert run["runtime_config"]["parameters"] == {"epochs": 5}
+    assert run["pipeline_spec"]["pipelineInfo"]["name"] == "pocketrec-sample"
+    assert not kubeflow_api.bodies("POST /apis/v2beta1/runs")
+    said = capsys.readouterr().out
+    assert "pocketrec-sample: schedule w3" in said
+    assert f"{kubeflow_api.url}/#/recurringrun/details/w3" in said
+
+
+@pytest.mark.parametrize("cron", ["0 3 * *", "0 0 3 * * 1", "at three", "0 3 * * 1;x"])
+def test_what_is_no_schedule_is_refused(
+    compiled: Path, capsys: pytest.CaptureFixture[str], cron: str
+) -> None:
+    start = ["submit", str(compiled), "--target", "kubeflow", "--endpoint", "http://127.0.0.1:9"]
+    assert main([*start, "--schedule", cron]) == 2
+    assert f"--schedule {cron!r}: must be cron's five fields" in capsys.readouterr().err
+
+
 def test_a_refusal_of_kubeflow_is_told_with_the_way_out(
     kubeflow_api: Api, compiled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +214,27 @@ def test_vertex_gets_the_job_and_the_parameters(
     said = capsys.readouterr().out
     assert "pipelineJobs/j1" in said
     assert "locations/europe-west4/pipelines/runs/j1?project=p" in said
+
+
+def test_vertex_gets_a_schedule(
+    vertex_api: Api, compiled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = JOBS.replace("pipelineJobs", "schedules")
+    vertex_api.answers[call] = (200, {"name": "projects/1/locations/europe-west4/schedules/s9"})
+    start = ["submit", str(compiled), *VERTEX, "--endpoint", vertex_api.url]
+    assert main([*start, "--schedule", "0 3 * * 1", "--parameter", "rate=0.25"]) == 0
+    (schedule,) = vertex_api.bodies(call)
+    assert schedule["cron"] == "0 3 * * 1"
+    assert schedule["maxConcurrentRunCount"] == "1"
+    request = schedule["createPipelineJobRequest"]
+    assert request["parent"] == "projects/p/locations/europe-west4"
+    job = request["pipelineJob"]
+    assert job["runtimeConfig"]["parameterValues"] == {"rate": 0.25}
+    assert job["pipelineSpec"]["pipelineInfo"]["name"] == "pocketrec-sample"
+    assert not vertex_api.bodies(JOBS)
+    said = capsys.readouterr().out
+    assert "schedule projects/1/locations/europe-west4/schedules/s9" in said
+    assert "locations/europe-west4/pipelines/schedules/s9?project=p" in said
 
 
 @pytest.mark.parametrize(
