@@ -1,4 +1,4 @@
-"""`pocketrec data`: look into, download and generate data sets."""
+"""`pocketrec data`: look into, download, generate and split data sets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ _FORMATS = ("ml-latest", "ml-10m", "ml-1m", "ml-100k")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `data` with its three actions."""
+    """Adds `data` with its actions."""
     parser = subparsers.add_parser(
         "data",
-        help="inspect, download or generate a data set",
-        description="Inspect, download or generate a data set in one of MovieLens' formats.",
+        help="inspect, download, generate or split a data set",
+        description="Inspect, download, generate or split a data set in one of MovieLens' formats.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_inspect(actions)
     _add_download(actions)
     _add_generate(actions)
+    _add_split(actions)
 
 
 def _add_inspect(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -87,6 +88,39 @@ def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=generate)
 
 
+def _add_split(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "split",
+        help="cut a release by time into spans, as if it had come in bit by bit",
+        description=(
+            "Cut a release by time into spans, DIR/ratings-1, DIR/ratings-2 and so on, in its own "
+            "format. Prints the pattern that stands for them."
+        ),
+    )
+    parser.add_argument(
+        "dataset",
+        metavar="PATH|NAME",
+        help=f"folder or zip of a MovieLens release, or a name: {_NAMES}",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder to make")
+    parser.add_argument(
+        "--shares",
+        type=_shares,
+        default=(0.7, 0.1, 0.1, 0.1),
+        metavar="A,B,...",
+        help="of the ratings, oldest first (default: 0.7,0.1,0.1,0.1)",
+    )
+    common.add_workspace(parser)
+    parser.set_defaults(handler=split)
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers, as 0.7,0.2,0.1: {text!r}") from None
+
+
 def inspect(args: argparse.Namespace) -> int:
     """Prints a report on a data set."""
     from pipeline.datasets.inspect import inspect_release
@@ -136,4 +170,18 @@ def generate(args: argparse.Namespace) -> int:
         f"{sum(parameters['bytes'].values()) / 1e6:,.1f} MB",
         file=sys.stderr,
     )
+    return 0
+
+
+def split(args: argparse.Namespace) -> int:
+    """Makes spans of a release and prints their pattern."""
+    from pipeline.datasets.resolve import resolve_dataset
+    from pipeline.datasets.split import NAME, split_by_time
+    from pipeline.workspace import Workspace
+
+    release = resolve_dataset(args.dataset, Workspace.at(args.workspace))
+    counts = split_by_time(release, args.folder, args.shares)
+    print(f"{args.folder}/{NAME}-{{SPAN}}")
+    told = ", ".join(f"{NAME}-{number}: {count:,}" for number, count in enumerate(counts, 1))
+    print(f"ratings of {told}", file=sys.stderr)
     return 0
