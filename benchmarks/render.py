@@ -122,6 +122,21 @@ def _growth(sizes: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, flo
     ]
 
 
+def warm_start(result: dict[str, Any]) -> str:
+    """Returns recall by epoch, of a model from new weights and of one from an earlier span's."""
+    reached = result["warm_reaches_cold_best_at"]
+    outcome = "does not reach that" if reached is None else f"is there after epoch {reached}"
+    return (
+        f"`.venv/bin/python -m benchmarks.warm_start --dataset {result['dataset']} --share "
+        f"{result['share']} --seed {result['seed']}`: recall@10 of the eval split by epoch. The "
+        f"earlier span has {result['share']:.0%} of the ratings, {result['users'][0]:,} of "
+        f"{result['users'][1]:,} users and {result['movies'][0]:,} of {result['movies'][1]:,} "
+        "movies. From new weights the best recall@10 is "
+        f"{result['cold_best']} after epoch {result['cold_best_epoch']}; a warm start {outcome}, "
+        f"and comes to {result['warm_best']}.\n\n" + records(result["rows"])
+    )
+
+
 def build() -> str:
     """Returns the document, with a section for each result that has been measured."""
     sections = [HEADER]
@@ -165,6 +180,8 @@ def build() -> str:
         )
     for speed in read_results("training_speed").values():
         sections.append("## An epoch of SASRec\n\n" + training_speed(speed))
+    for start in read_results("warm_start").values():
+        sections.append("## Warm start\n\n" + warm_start(start))
     studies = read_results(f"{STUDY_PREFIX}*")
     if studies:
         names = [name.removeprefix(STUDY_PREFIX) for name in studies]
