@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -52,11 +53,13 @@ class Sample:
         at: Seconds since 1970 UTC.
         resident: Bytes, summed over the processes; pages that they share count in each.
         processor: Seconds of all threads so far.
+        load: The machine's load average of the last minute, with whatever else runs on it.
     """
 
     at: float
     resident: int
     processor: float
+    load: float
 
 
 def sample(roots: Sequence[psutil.Process]) -> Sample:
@@ -77,7 +80,7 @@ def sample(roots: Sequence[psutil.Process]) -> Sample:
                 continue
             # A process that ended counts in its parent's `children_*` from then on.
             processor += times.user + times.system + times.children_user + times.children_system
-    return Sample(at, resident, processor)
+    return Sample(at, resident, processor, os.getloadavg()[0])
 
 
 def of_step(step: Step, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -90,8 +93,7 @@ def of_step(step: Step, samples: Sequence[Sample]) -> dict[str, Any]:
     begin = step.started / 1000
     end = begin + step.seconds if step.state == "done" else samples[-1].at
     during = [one for one in samples if begin - SAMPLE_SECONDS <= one.at <= end + SAMPLE_SECONDS]
-    if not during:
-        return {"step": step.node_id, "state": step.state, "seconds": round(step.seconds, 1)}
+    during = during or [min(samples, key=lambda one: abs(one.at - begin))]
     return {
         "step": step.node_id,
         "state": step.state,
@@ -99,6 +101,7 @@ def of_step(step: Step, samples: Sequence[Sample]) -> dict[str, Any]:
         # Never below zero: a worker that ends and is not yet its parent's takes its time along.
         "processor_seconds": round(max(one.processor for one in during) - during[0].processor, 1),
         "peak_resident_gib": round(max(one.resident for one in during) / 2**30, 2),
+        "load_average": round(statistics.fmean(one.load for one in during), 1),
     }
 
 

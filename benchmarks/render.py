@@ -74,10 +74,10 @@ def beam_scale(results: Mapping[str, Any]) -> str:
     Args:
         results: Of `beam_scale`, by runner.
     """
-    columns = ["ratings", "step", "runner", "seconds", "processor s", "peak GiB"]
+    columns = ["ratings", "step", "runner", "seconds", "processor s", "peak GiB", "load average"]
+    keys = ("seconds", "processor_seconds", "peak_resident_gib", "load_average")
     rows = [
-        [f"{size['ratings']:,}", step["step"], runner]
-        + [step.get(key, "") for key in ("seconds", "processor_seconds", "peak_resident_gib")]
+        [f"{size['ratings']:,}", step["step"], runner] + [step[key] for key in keys]
         for runner, result in results.items()
         for size in result["sizes"]
         for step in size["steps"]

@@ -36,22 +36,25 @@ def test_a_run_shows_each_step_and_the_whole() -> None:
 
 
 def _size(ratings: int, seconds: float, processor: float, ended: str = "whole") -> dict[str, Any]:
-    step = {"step": "transform", "state": "done", "seconds": seconds, "peak_resident_gib": 1.5}
-    return {
-        "ratings": ratings,
-        "ended": ended,
-        "steps": [{**step, "processor_seconds": processor}],
+    step = {
+        "step": "transform",
+        "state": "done",
+        "seconds": seconds,
+        "processor_seconds": processor,
+        "peak_resident_gib": 1.5,
+        "load_average": 2.5,
     }
+    return {"ratings": ratings, "ended": ended, "steps": [step]}
 
 
 def test_growth_on_beam_is_between_the_largest_whole_runs() -> None:
-    local = {"sizes": [_size(1_000_000, 9, 9), _size(5_000_000, 21, 17), _size(9_000_000, 1, 2)]}
-    local["sizes"][2]["ended"] = "failed"
+    sizes = [_size(1_000_000, 9, 9), _size(5_000_000, 21, 17), _size(9_000_000, 1, 2, "failed")]
+    local = {"sizes": sizes}
     lines = beam_scale({"local": local, "flink": {"sizes": [_size(1_000_000, 50, 60)]}})
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.splitlines()]
     assert rows[2:4] == [
-        ["1,000,000", "transform", "local", "9", "9", "1.5"],
-        ["1,000,000", "transform", "flink", "50", "60", "1.5"],
+        ["1,000,000", "transform", "local", "9", "9", "1.5", "2.5"],
+        ["1,000,000", "transform", "flink", "50", "60", "1.5", "2.5"],
     ]
     # (21 - 9) / 4 and (17 - 9) / 4; the run that failed counts for nothing.
     assert rows[-1] == ["transform", "local", "1,000,000", "5,000,000", "3", "2"]
