@@ -45,7 +45,8 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="module")
 def cluster(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    made = Cluster(tmp_path_factory.mktemp("cluster"), DEFAULT_FOLDER / "packages", print)
+    folder = tmp_path_factory.mktemp("cluster")
+    made = Cluster(folder, DEFAULT_FOLDER / "packages", print)
     try:
         made.start(settings)
     except (MissingProgramError, UnreachableError) as error:
@@ -53,6 +54,13 @@ def cluster(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     yield made
     made.stop()
     assert made.processes.running() == {}
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "conf",
+        "lock",
+        "logs",
+        "processes",
+        "settings.json",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from tools.flink.packages import Packages, fetch
 from tools.flink.processes import Command, Processes
 from tools.flink.programs import java
 from tools.flink.settings import (
+    TEMPORARY,
     Settings,
     master_options,
     task_manager_options,
@@ -32,6 +34,7 @@ DEFAULT_FOLDER = PROJECT / ".flink"
 
 READY_SECONDS = 120.0
 
+_ARTIFACTS = "artifacts"
 _MASTER = "job-manager"
 _JOB_SERVER = "job-server"
 _WORKERS = "workers"
@@ -102,7 +105,7 @@ class Cluster:
                 return
             # All anew: task managers of a job manager that is gone, or workers of a job server
             # that is gone, are of no use.
-            self.processes.stop()
+            self._end()
             readiness.check_free(_ports(settings))
             write_configuration(self._folder / "conf", settings)
             write_text(self._settings_file, settings.to_json())
@@ -112,12 +115,12 @@ class Cluster:
                 started = True
             finally:
                 if not started:
-                    self.processes.stop()
+                    self._end()
 
     def stop(self) -> list[str]:
         """Ends the cluster's processes and returns their names."""
         with self._locked():
-            return self.processes.stop()
+            return self._end()
 
     def status(self) -> Status:
         """Says what runs."""
@@ -127,6 +130,13 @@ class Cluster:
         running = {name: process.pid for name, process in self.processes.running().items()}
         slots = readiness.registered_slots(settings.rest_address)[1] if _MASTER in running else 0
         return Status(_names(settings), running, slots, settings)
+
+    def _end(self) -> list[str]:
+        ended = self.processes.stop()
+        # Gigabytes: each job brings Beam's jars, and a task manager keeps its copy.
+        for name in (TEMPORARY, _ARTIFACTS):
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+        return ended
 
     def _start(self, commands: list[Command], settings: Settings) -> None:
         for command in commands:
@@ -172,7 +182,7 @@ class Cluster:
             f"--flink-master=localhost:{settings.rest_port}", "--job-host=localhost",
             f"--job-port={settings.job_port}", f"--artifact-port={settings.artifact_port}",
             f"--expansion-port={settings.expansion_port}",
-            f"--artifacts-dir={self._folder / 'artifacts'}",
+            f"--artifacts-dir={self._folder / _ARTIFACTS}",
         ]  # fmt: skip
         workers = [
             sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main",

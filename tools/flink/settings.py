@@ -107,6 +107,9 @@ class Settings:
 ENVIRONMENT_CACHE_MILLIS = 60_000
 """How long a Python worker of a job outlives the stage that used it: starting one takes longer."""
 
+TEMPORARY = "tmp"
+"""Folder of Flink's own files, beside that of its configuration."""
+
 _FRAMEWORK_HEAP_MIB = 256
 _FRAMEWORK_DIRECT_MIB = 128
 _METASPACE_MIB = 512
@@ -178,10 +181,12 @@ def write_configuration(folder: Path, settings: Settings) -> None:
         },
         # A job's classes are the cluster's own, so that Beam keeps Python workers between stages.
         "classloader": {"resolve-order": "parent-first"},
-        "io": {"tmp": {"dirs": str(folder.parent / "tmp")}},
+        "io": {"tmp": {"dirs": str(folder.parent / TEMPORARY)}},
+        # Seconds that a task manager keeps the jars of a job that is over; by default an hour.
+        "blob": {"service": {"cleanup": {"interval": 60}}},
         "env": {"log": {"dir": str(folder.parent / "logs")}},
     }
-    (folder.parent / "tmp").mkdir(parents=True, exist_ok=True)
+    (folder.parent / TEMPORARY).mkdir(parents=True, exist_ok=True)
     write_text(folder / "config.yaml", yaml.safe_dump(tree, sort_keys=False))
     write_text(folder / "log4j.properties", _LOG4J)
 
