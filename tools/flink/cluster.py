@@ -6,18 +6,17 @@ process of this user; what belongs to the cluster is known by the files in its f
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.text_file import write_text
 from tools.flink import readiness
 from tools.flink.errors import ClusterError
+from tools.flink.lock import locked
 from tools.flink.packages import Packages, fetch
 from tools.flink.processes import Command, Processes
 from tools.flink.programs import java
@@ -92,7 +91,7 @@ class Cluster:
         """
         program = java()
         packages = fetch(self._packages, self._say)
-        with self._locked():
+        with locked(self._folder):
             running = self.processes.running()
             if running and self._settings() != settings:
                 raise ClusterError(
@@ -119,7 +118,7 @@ class Cluster:
 
     def stop(self) -> list[str]:
         """Ends the cluster's processes and returns their names."""
-        with self._locked():
+        with locked(self._folder):
             return self._end()
 
     def status(self) -> Status:
@@ -199,14 +198,6 @@ class Cluster:
         if not self._settings_file.is_file():
             return None
         return Settings.from_json(self._settings_file.read_text(encoding="utf-8"))
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Holds the folder, so that two commands do not start the same cluster at a time."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _cluster_jars(packages: Packages) -> list[Path]:

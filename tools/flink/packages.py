@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tools.flink.errors import ClusterError, UnreachableError
+from tools.flink.lock import locked
 from tools.flink.programs import maven
 
 BEAM_VERSION = "2.62.0"
@@ -77,13 +78,13 @@ def fetch(cache: Path, say: Callable[[str], None]) -> Packages:
             f"apache-beam {installed} is installed; the job server is of {BEAM_VERSION}, and the "
             "two must be the same: change pom.xml and job_server.sha256 along with the pin"
         )
-    cache.mkdir(parents=True, exist_ok=True)
-    return Packages(
-        flink=_kept(cache, "flink", (_FLINK_LOCK,), lambda target: _flink(target, say)),
-        job_server=_kept(
-            cache, "job-server", (_POM, _CHECKSUMS), lambda target: _job_server(target, say)
-        ),
-    )
+    with locked(cache):
+        return Packages(
+            flink=_kept(cache, "flink", (_FLINK_LOCK,), lambda target: _flink(target, say)),
+            job_server=_kept(
+                cache, "job-server", (_POM, _CHECKSUMS), lambda target: _job_server(target, say)
+            ),
+        )
 
 
 def read_checksums(file: Path) -> dict[str, str]:

@@ -69,7 +69,8 @@ def test_what_cannot_be_fetched_leaves_nothing(
     assert raised.type is error
     assert heard == ["flink to jars", "fetching Beam's job server 2.62.0 (152 MB) ..."]
     # The package that was whole stays, of the other nothing.
-    assert [path.name.rpartition("-")[0] for path in cache.iterdir()] == ["flink"]
+    left = [path.name.rpartition("-")[0] for path in cache.iterdir() if path.is_dir()]
+    assert left == ["flink"]
 
 
 def test_another_beam_than_the_job_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
