@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import celpy
+from celpy.adapter import json_to_cel
 
 from tests.kubeflow.cluster import container
 from tests.kubeflow.cluster.artifacts import Metadata, Outputs, StoredArtifact
@@ -271,7 +272,7 @@ def holds(condition: str, inputs: Mapping[str, Any]) -> bool:
     environment = celpy.Environment()
     program = environment.program(environment.compile(condition))
     values = {"artifacts": inputs["artifacts"], "parameter_values": inputs["parameterValues"]}
-    return bool(program.evaluate({"inputs": celpy.json_to_cel(values)}))
+    return bool(program.evaluate({"inputs": json_to_cel(values)}))
 
 
 def _parameters(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
