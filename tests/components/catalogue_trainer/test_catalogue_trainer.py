@@ -13,6 +13,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 from tfx.types import standard_artifacts
 
 from components.catalogue_trainer.component import CatalogueTrainer
+from components.champion_model.layout import write_no_model
 from tests.components.catalogue_trainer.ingested import Ingest
 
 RUN_FN = "tests.components.catalogue_trainer.recording.run_fn"
@@ -73,7 +74,7 @@ class Place:
 
     def _importer(self, name: str, kind: Any, splits: tuple[str, ...] = ()) -> Any:
         folder = self.root / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         properties = {"split_names": json.dumps(splits)} if splits else {}
         return tfx.dsl.Importer(
             source_uri=str(folder), artifact_type=kind, properties=properties
@@ -98,6 +99,14 @@ def test_it_gets_the_span_and_the_model_to_begin_with(tmp_path: Path) -> None:
         str(tmp_path / "base"),
     )
     assert json.loads(place.recorded()) == {"seed": 3}
+
+
+def test_an_artifact_that_holds_no_model_is_none_to_begin_with(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    write_no_model(str(tmp_path / "base"), "no champion yet")
+    seen = Place(tmp_path).run(with_catalogue=True, span=7, with_base=True)
+    assert "base_model" not in seen["custom_config"]
+    assert seen["custom_config"]["span"] == 7
 
 
 def test_without_a_catalogue_it_is_tfx_s_trainer(tmp_path: Path) -> None:
