@@ -27,6 +27,7 @@ from modules.evaluation.results import Validation, load_metrics, load_validation
 from modules.local_copy import local_copy
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import RegistryConfig
+from pipeline.config.deployment import DeploymentConfig
 from pipeline.config.root import Config, lay_over, validated
 from pipeline.config.spans import has_spans
 from pipeline.registry.training import TRAINING_PATH
@@ -184,6 +185,7 @@ def public_config(config: Config) -> Config:
     return config.model_copy(
         update={
             "dataset": _base_name(config.dataset),
+            "deployment": DeploymentConfig(),
             "registry": config.registry.model_copy(
                 update={"tracking_uri": None, "artifact_root": None, "container_image": None}
             ),

@@ -17,4 +17,6 @@ def training_source(source: str) -> str:
     folder = source.rstrip("/")
     if folder.endswith(f"/{BUNDLE_PATH}"):
         return f"{folder.removesuffix(BUNDLE_PATH)}{TRAINING_PATH}"
-    return f"{folder}-{TRAINING_PATH}"
+    parent, _, name = folder.rpartition("/")
+    # In front: file systems over object storage take one name that begins with another for below.
+    return f"{parent}/{TRAINING_PATH}-{name}"

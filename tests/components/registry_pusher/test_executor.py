@@ -193,12 +193,13 @@ def test_the_bundle_names_no_path_and_no_address(stage: Stage) -> None:
             assert b"/home/someone" not in content, path
             assert b"sqlite:" not in content, path
     place = {
-        "tracking_uri": "postgresql://me:secret@host/db",
-        "artifact_root": "s3://secret/x",
-        "container_image": "secret/image",
+        "tracking_uri": "postgresql://me:hidden@host/db",
+        "artifact_root": "s3://hidden/x",
+        "container_image": "hidden/image",
     }
-    config = Config.model_validate({"registry": place})
-    assert "secret" not in public_config(config).model_dump_json()
+    cluster = {"environment": {"A": "hidden"}, "retries": 3}
+    config = Config.model_validate({"registry": place, "deployment": cluster})
+    assert "hidden" not in public_config(config).model_dump_json()
 
 
 def test_metrics_without_a_value_are_null_in_the_bundle(stage: Stage) -> None:

@@ -24,6 +24,7 @@ from components.registry_pusher.vertex_push import VertexPusher, folder_name
 from pipeline.errors import RegistryError
 from pipeline.registry import object_storage
 from pipeline.registry.registry import Registry
+from pipeline.registry.training import training_source
 from pipeline.registry.vertex_store import VertexStore
 from pocketrec_device import Bundle, BundleError
 from tests.components.registry_pusher.test_push import KilledError, interrupt
@@ -49,10 +50,12 @@ class Place:
             model=MODEL,
         )
 
-    def push(self, bundle: Path, **patience: float) -> Pushed:
+    def push(self, bundle: Path, *, training_dir: Path | None = None, **patience: float) -> Pushed:
         source = toy.source()
         tags, metrics = registry_tags(source, bundle), run_metrics(source)
-        return self.pusher(**patience).push(bundle, tags=tags, metrics=metrics)
+        return self.pusher(**patience).push(
+            bundle, tags=tags, metrics=metrics, training_dir=training_dir
+        )
 
     def on_disk(self) -> None:
         self.root = (self.folder / "bucket").as_uri()
@@ -104,6 +107,23 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics = {"overall": {"recall_at_10": 0.3, "ndcg_at_10": 0.15}}
     return toy.bundle(tmp_path_factory.mktemp("pushed-too"), metrics=metrics)
+
+
+def test_what_a_training_can_begin_with_lies_beside_the_bundle(
+    place: Place, bundle: Path, tmp_path: Path
+) -> None:
+    """Of a version that is there already, too; and it is no part of what devices get."""
+    training = tmp_path / "training"
+    (training / "deep").mkdir(parents=True)
+    (training / "deep" / "all.npz").write_bytes(b"weights")
+    place.push(bundle)
+    pushed = place.push(bundle, training_dir=training)
+    assert pushed.version == 1
+    place.assert_whole(bundle)
+    assert not training_source(pushed.source).startswith(pushed.source)
+    target = tmp_path / "fetched"
+    VertexStore(place.api.client()).download(training_source(pushed.source), target)
+    assert contents(target) == contents(training)
 
 
 def test_a_push_makes_a_whole_version(place: Place, bundle: Path) -> None:
