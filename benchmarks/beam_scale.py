@@ -7,7 +7,7 @@
 Each size is generated, runs from the release to the windows in a process of its own, and leaves one
 record a step. Sampled are the memory and the processor time of that process, of its children and,
 with `--flink`, of the local cluster's processes. Writes `results/beam_scale_local.json`, or
-`_flink.json`, after every size.
+`_flink.json`, or `_NAME.json`, after every size.
 """
 
 from __future__ import annotations
@@ -198,6 +198,7 @@ def main() -> int:
     parser.add_argument(
         "--memory-gib", type=float, default=10.0, help="a run that holds more is stopped"
     )
+    parser.add_argument("--name", help="of the result, instead of the runner's")
     parser.add_argument("--child", type=Path, nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--beam-args", default="[]", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -222,7 +223,7 @@ def main() -> int:
             sizes.append({"ratings": ratings, "users": users, **record})
             print(json.dumps(sizes[-1]), flush=True)
             write_result(
-                f"beam_scale_{'flink' if arguments.flink else 'local'}",
+                f"beam_scale_{arguments.name or ('flink' if arguments.flink else 'local')}",
                 {
                     "processors": len(os.sched_getaffinity(0)),
                     "cluster_idle_gib": round(idle / 2**30, 2),

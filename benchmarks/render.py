@@ -77,7 +77,7 @@ def beam_scale(results: Mapping[str, Any]) -> str:
     columns = ["ratings", "step", "runner", "seconds", "processor s", "peak GiB", "load average"]
     keys = ("seconds", "processor_seconds", "peak_resident_gib", "load_average")
     rows = [
-        [f"{size['ratings']:,}", step["step"], runner] + [step[key] for key in keys]
+        [f"{size['ratings']:,}", step["step"], runner] + [step.get(key, "") for key in keys]
         for runner, result in results.items()
         for size in result["sizes"]
         for step in size["steps"]
@@ -85,9 +85,9 @@ def beam_scale(results: Mapping[str, Any]) -> str:
     ]
     rows.sort(key=lambda row: (int(row[0].replace(",", "")), row[1]))
     growth = [
-        [step, runner, f"{low:,}", f"{high:,}", seconds, processor]
+        [step, runner, f"{low:,}", f"{high:,}", processor]
         for runner, result in results.items()
-        for step, low, high, seconds, processor in _growth(result["sizes"])
+        for step, low, high, processor in _growth(result["sizes"])
     ]
     table = tabulate(rows, columns, tablefmt="github")
     if not growth:
@@ -95,14 +95,12 @@ def beam_scale(results: Mapping[str, Any]) -> str:
     return (
         f"{table}\n\nWhat a million ratings more take, between the two largest sizes:\n\n"
         + tabulate(
-            growth,
-            ["step", "runner", "from", "to", "seconds a million", "processor s a million"],
-            tablefmt="github",
+            growth, ["step", "runner", "from", "to", "processor s a million"], tablefmt="github"
         )
     )
 
 
-def _growth(sizes: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, float, float]]:
+def _growth(sizes: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, float]]:
     whole = sorted(
         (size for size in sizes if size["ended"] == "whole"), key=lambda size: size["ratings"]
     )
@@ -115,7 +113,6 @@ def _growth(sizes: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, flo
             before["step"],
             low["ratings"],
             high["ratings"],
-            round((after["seconds"] - before["seconds"]) / millions, 2),
             round((after["processor_seconds"] - before["processor_seconds"]) / millions, 2),
         )
         for before, after in zip(low["steps"], high["steps"], strict=True)
@@ -153,8 +150,10 @@ def build() -> str:
             "MovieLensExampleGen's executor alone, one process a size.\n\n" + records(ingest)
         )
     beam = {
-        name.removeprefix("beam_scale_"): result
-        for name, result in reversed(read_results("beam_scale_*").items())
+        name.removeprefix("beam_scale_").replace("_", ", "): result
+        for name, result in sorted(
+            read_results("beam_scale_*").items(), key=lambda item: ("flink" in item[0], item[0])
+        )
     }
     if beam:
         sections.append(
@@ -162,7 +161,8 @@ def build() -> str:
             "with `--flink` on the local cluster of [beam.md](beam.md), which also says what the "
             "figures mean. Processor seconds and the highest resident memory are sums over all "
             "processes: the run's own and, on Flink, the cluster's and the Python workers', which "
-            "count shared pages once each.\n\n" + beam_scale(beam)
+            "count shared pages once each. The load average counts what else ran on the machine's "
+            "two processors; it was below 5 where it was not recorded.\n\n" + beam_scale(beam)
         )
     for name, latency in read_results("device_latency*").items():
         sections.append(
