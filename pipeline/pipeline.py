@@ -154,8 +154,11 @@ def create_pipeline(
         artifact_root=locations.registry_artifacts,
         container_image=locations.container_image,
         dataset=config.dataset,
-        # What a cluster is asked for makes no other model.
-        pipeline_config=config.model_dump_json(exclude={"deployment"}),
+        # What a cluster is asked for makes no other model, nor do the limits of drift; and what the
+        # newest span was stands on the examples.
+        pipeline_config=config.model_dump_json(
+            exclude={"deployment": True, "data": {"drift": True, "spans": {"newest": True}}}
+        ),
         source_hash=source_hash(
             "components.registry_pusher",
             "modules.catalogue",

@@ -56,8 +56,18 @@ class Driver(driver.FileBasedDriver):
         pipeline_info: data_types.PipelineInfo,  # noqa: ARG002
         component_info: data_types.ComponentInfo,  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Adds span, version and fingerprint."""
+        """Adds span, version and fingerprint.
+
+        The span replaces `data.spans.newest`: the same span is the same examples, whether it was
+        asked for or the newest there was.
+        """
         exec_properties.update(look(exec_properties).as_properties())
+        config = DataConfig.model_validate_json(exec_properties["config"])
+        if config.spans.newest is not None:
+            spans = config.spans.model_copy(update={"newest": None})
+            exec_properties["config"] = config.model_copy(update={"spans": spans}).model_dump_json(
+                exclude={"drift"}
+            )
         return exec_properties
 
 

@@ -210,6 +210,18 @@ def test_spans_take_ingestion_off_the_cache_where_no_driver_looks_for_them() -> 
     assert found["movielens_example_gen"]["cachingOptions"] == {"enableCache": True}
 
 
+def test_a_warm_start_gives_the_trainer_the_blessed_model() -> None:
+    config = load_config(
+        None, ["dataset=gs://bucket/ratings-{SPAN}", "training.warm_start.on_mismatch=fresh"]
+    )
+    where = targets.settings(config, "vertex", **VERTEX)
+    found = tasks(compiling.compile_pipeline(config, "vertex", where))
+    base = found["trainer"]["inputs"]["artifacts"]["base_model"]["taskOutputArtifact"]
+    assert base["producerTask"] == "warm_start_model-model-resolver"
+    custom = found["trainer"]["inputs"]["parameters"]["custom_config"]["runtimeValue"]["constant"]
+    assert decoded(custom)["training"]["warm_start"] == {"on_mismatch": "fresh"}
+
+
 def test_nothing_of_this_machine_gets_in(kubeflow: compiling.Compiled) -> None:
     text = json.dumps(kubeflow.job)
     assert str(Path.cwd()) not in text
