@@ -24,11 +24,12 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield uri
 
 
-def push(server: str, bundle: Path) -> int:
+def push(server: str, bundle: Path, training: Path) -> int:
     source = toy.source()
     pusher = Pusher(tracking_uri=server, artifact_root="", model=MODEL)
     tags = registry_tags(source, bundle)
-    return pusher.push(bundle, tags=tags, metrics=run_metrics(source)).version
+    pushed = pusher.push(bundle, tags=tags, metrics=run_metrics(source), training_dir=training)
+    return pushed.version
 
 
 def test_a_bundle_goes_to_a_server_and_comes_back(
@@ -36,6 +37,9 @@ def test_a_bundle_goes_to_a_server_and_comes_back(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     bundle = toy.bundle(tmp_path)
+    training = tmp_path / "training"
+    training.mkdir()
+    (training / "weights.npz").write_bytes(b"numbers")
     before = {path.name for path in tmp_path.iterdir()}
 
     # A push that was cut off leaves a run with some of the files.
@@ -47,10 +51,10 @@ def test_a_bundle_goes_to_a_server_and_comes_back(
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "create_model_version", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            push(server, bundle)
+            push(server, bundle, training)
 
-    assert push(server, bundle) == 1
-    assert push(server, bundle) == 1
+    assert push(server, bundle, training) == 1
+    assert push(server, bundle, training) == 1
     workspace = Workspace.at(tmp_path / "workspace")
     registry = open_registry(workspace, tracking_uri=server)
     (version,) = registry.versions()
@@ -68,4 +72,6 @@ def test_a_bundle_goes_to_a_server_and_comes_back(
     assert [run.info.run_id for run in runs] == [version.run_id]
     kept = list((tmp_path / "server" / "files").rglob("manifest.json"))
     assert len(kept) == 1
+    [weights] = (tmp_path / "server" / "files").rglob("training/weights.npz")
+    assert weights.read_bytes() == b"numbers"
     assert {path.name for path in tmp_path.iterdir()} == before | {"workspace"}
