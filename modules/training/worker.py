@@ -25,7 +25,14 @@ MODEL, LOGS, CHECKPOINTS = "model", "logs", "checkpoints"
 
 
 def trainer_arguments(
-    config: Config, *, examples: Path, transform_graph: Path, catalogue: Path | None, output: Path
+    config: Config,
+    *,
+    examples: Path,
+    transform_graph: Path,
+    catalogue: Path | None,
+    output: Path,
+    span: int | None = None,
+    base_model: Path | None = None,
 ) -> SimpleNamespace:
     """Returns what TFX would hand to `modules.trainer.run_fn`.
 
@@ -35,10 +42,16 @@ def trainer_arguments(
         transform_graph: Folder of Transform's graph.
         catalogue: Folder of ingestion's split `catalogue`, or None.
         output: Gets the model, logs and checkpoints; a folder that all workers see.
+        span: The newest span that ingestion read, where there are spans.
+        base_model: Folder of the converted model that a warm start begins with.
     """
     custom = trainer_settings(config, str(output / CHECKPOINTS))
     if catalogue is not None:
         custom["catalogue"] = str(catalogue)
+    if span is not None:
+        custom["span"] = span
+    if base_model is not None:
+        custom["base_model"] = str(base_model)
     return SimpleNamespace(
         train_files=[str(examples / f"Split-{SPLIT_TRAIN}/*")],
         eval_files=[str(examples / f"Split-{SPLIT_EVAL}/*")],
@@ -60,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--transform-graph", type=Path, required=True, help="Transform's graph")
     parser.add_argument("--catalogue", type=Path, help="split `catalogue` of ingestion")
     parser.add_argument("--output", type=Path, required=True, help="a folder that all workers see")
+    parser.add_argument("--span", type=int, help="the newest span that ingestion read")
+    parser.add_argument("--base-model", type=Path, help="converted model of a warm start")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE")
     given = parser.parse_args(arguments)
     given.output.mkdir(parents=True, exist_ok=True)
@@ -71,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 transform_graph=given.transform_graph,
                 catalogue=given.catalogue,
                 output=given.output,
+                span=given.span,
+                base_model=given.base_model,
             )
         )
     except PocketRecError as error:

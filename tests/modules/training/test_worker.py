@@ -51,6 +51,18 @@ def best_ids(output: Path) -> list[list[int]]:
     return best
 
 
+def test_a_worker_begins_with_an_earlier_model(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = tmp_path / "one"
+    assert worker.main([*command, "--output", str(one), "--span", "1"]) == 0
+    warm = ["--set", "dataset=ratings-{SPAN}", "--set", "training.warm_start.on_mismatch=fail"]
+    begin = ["--span", "2", "--base-model", str(one / "model/assets.extra")]
+    assert worker.main([*command, "--output", str(tmp_path / "two"), *warm, *begin]) == 0
+    assert "warm start from the blessed model of span 1" in capsys.readouterr().out
+    assert losses(tmp_path / "two")[0] < losses(one)[0]
+
+
 def test_trains_alone_without_tfx(tmp_path: Path, command: list[str]) -> None:
     assert worker.main([*command, "--output", str(tmp_path / "one")]) == 0
     assert len(losses(tmp_path / "one")) == 3
