@@ -130,7 +130,9 @@ def split_by_time(root: Path, rows: Sequence[Row], starts: Sequence[int]) -> str
     return f"{root}/ratings-{{SPAN}}"
 
 
-@pytest.mark.parametrize("strategy", ["leave_last_out", "temporal"])
+@pytest.mark.parametrize(
+    "strategy", ["leave_last_out", pytest.param("temporal", marks=pytest.mark.slow)]
+)
 def test_spans_make_the_same_timelines_as_the_whole(tmp_path: Path, strategy: str) -> None:
     rows = interleaved_rows()
     whole = write_release(tmp_path / "whole", "csv", rows)
