@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+import tensorflow as tf
 import yaml
 
-from modules.evaluation.results import load_validation
+from modules.evaluation.ranking import NO_REFERENCE
 from pipeline.registry.registry import Registry, open_registry
 from pipeline.workspace import Workspace
 from tests.e2e.command import PROJECT, SMALL, pocketrec
@@ -40,7 +40,6 @@ UP_TO_WINDOWS = {
     "transform",
 }
 MODEL_AND_GATE = {"evaluator", "reference-ranks", "registry-pusher", "tflite-converter", "trainer"}
-CHANGE = "recall_change_from_blessed_at_10"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +69,18 @@ class Cluster:
         return [version.version for version in self.registry.versions()]
 
     def compared(self, done: Done) -> bool:
-        """Whether the gate of a run had an earlier model to compare with."""
-        (evaluation,) = done["evaluator"].outputs.artifacts["evaluation"]
-        verdicts = load_validation(str(self.fetch(evaluation.uri))).verdicts
-        (change,) = (verdict.value for verdict in verdicts if verdict.metric == CHANGE)
-        return change is not None and math.isfinite(change)
+        """Whether a run's gate knew how an earlier model ranks the targets."""
+        (ranked,) = done[self.name("reference-ranks")].outputs.artifacts["examples"]
+        files = sorted(str(file) for file in (self.fetch(ranked.uri) / "Split-test").iterdir())
+        records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+        examples = [tf.train.Example.FromString(record) for record in records]
+        ranks = [e.features.feature["rank_blessed"].int64_list.value[0] for e in examples]
+        assert ranks
+        return any(rank != NO_REFERENCE for rank in ranks)
+
+    def name(self, task: str) -> str:
+        """The name of a task on this backend."""
+        return task if task in self.spec["root"]["dag"]["tasks"] else task.replace("-", "_")
 
 
 def states(done: Done) -> dict[str, set[str]]:

@@ -108,6 +108,8 @@ class Vertex:
 
     def output_artifact(self, kind: Mapping[str, str], uri: str, key: str) -> dict[str, Any]:
         """See `Backend`."""
+        # Object storage has no folders that would have to be made; a folder in its place has.
+        Path(uri).mkdir(parents=True, exist_ok=True)
         return {"name": f"{self._PREFIX}new-{key}", "uri": uri, "type": dict(kind)}
 
     def report_file(self, folder_of_task: str, own_disk: Path) -> str:  # noqa: ARG002
