@@ -25,7 +25,7 @@ if os.environ.get('FAIL_IN') == told['outputs']['artifacts']['made']['artifacts'
 parameters = told['inputs']['parameterValues']
 given = {k: v['artifacts'] for k, v in told['inputs'].get('artifacts', {}).items()}
 (made,) = told['outputs']['artifacts']['made']['artifacts']
-os.makedirs(made['uri'])
+os.makedirs(made['uri'], exist_ok=True)
 json.dump({'parameters': parameters, 'given': given, 'made': made}, open(made['uri'] + '/x', 'w'))
 for where in told['outputs'].get('parameters', {}).values():
     os.makedirs(os.path.dirname(where['outputFile']), exist_ok=True)
