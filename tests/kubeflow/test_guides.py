@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from google.cloud import aiplatform_v1
-from google.protobuf import json_format
 
 from kubeflow.runtime_parameters import PARAMETERS
 from pipeline.cli.main import build_parser
 from pipeline.config.select import load_selected
 from tests.kubeflow import manifests
 from tests.kubeflow.manifests import PROJECT
-from tests.kubeflow.test_submit import SPEC
 
 KUBEFLOW = PROJECT / "docs/deploy-kubeflow.md"
 VERTEX = PROJECT / "docs/deploy-vertex.md"
@@ -97,21 +92,3 @@ def test_ports_of_forwards_are_those_of_the_services() -> None:
     forwards = [words for words in commands(KUBEFLOW, "kubectl") if words[0] == "port-forward"]
     ports = {words[-2]: words[-1] for words in forwards}
     assert ports == {"svc/minio-service": "9000", "svc/ml-pipeline": "8888", "svc/mlflow": "5000"}
-
-
-def test_googles_client_reads_the_schedule(tmp_path: Path) -> None:
-    if shutil.which("jq") is None:
-        pytest.skip("jq is not installed")
-    (block,) = (text for text in blocks(VERTEX) if "schedule.json" in text)
-    made, _, _ = block.partition("curl")
-    job = {"displayName": "p", "pipelineSpec": SPEC, "runtimeConfig": {"parameterValues": {"a": 1}}}
-    (tmp_path / "pipeline.json").write_text(json.dumps(job), encoding="utf-8")
-    variables = {"PROJECT": "p", "REGION": "r", "RUNNER": "runner@p", "PATH": "/usr/bin:/bin"}
-    subprocess.run(["sh", "-euc", made], cwd=tmp_path, env=variables, check=True)
-    tree = json.loads((tmp_path / "schedule.json").read_text(encoding="utf-8"))
-    schedule = json_format.ParseDict(tree, aiplatform_v1.Schedule.pb()())
-    request = schedule.create_pipeline_job_request
-    assert request.parent == "projects/p/locations/r"
-    assert request.pipeline_job.service_account == "runner@p"
-    assert request.pipeline_job.pipeline_spec["pipelineInfo"]["name"] == "pocketrec-sample"
-    assert schedule.max_concurrent_run_count == 1
