@@ -1,7 +1,8 @@
 """The bundle: everything that a device, and whoever ships to it, needs of one model, in a folder.
 
-`pocketrec_device` reads it. Its files are determined by their inputs alone; `lineage.json`, which
-tells where the model came from, is the one file that does not count for `bundle_id`.
+`pocketrec_device` reads it. Its files are determined by their inputs alone. What tells where the
+model came from and how it was judged does not count for `bundle_id`: a model that is judged again,
+against another one, is the same model.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ LINEAGE_FILE = "lineage.json"
 MODEL_CARD_FILE = "model_card.md"
 ANDROID_FOLDER = "android"
 
+_ABOUT_THE_MODEL = (LINEAGE_FILE, METRICS_FILE, MODEL_CARD_FILE)
 _REPORTED_PACKAGES = ("tensorflow", "tfx", "ai-edge-litert", "numpy")
 
 
@@ -194,7 +196,7 @@ def build_manifest(source: BundleSource, files: Mapping[str, bytes]) -> dict[str
         },
         "versions": {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
     }
-    what_counts = {name: entry for name, entry in entries.items() if name != LINEAGE_FILE}
+    what_counts = {name: entry for name, entry in entries.items() if name not in _ABOUT_THE_MODEL}
     return {
         **manifest,
         "bundle_id": _sha256(to_json({**manifest, "files": what_counts})),

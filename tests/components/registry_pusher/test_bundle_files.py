@@ -65,16 +65,21 @@ def test_the_same_model_makes_the_same_bytes(bundle: Path, tmp_path: Path) -> No
             assert (again / path.relative_to(bundle)).read_bytes() == path.read_bytes()
 
 
-def test_the_bundles_id_is_of_the_content_not_of_the_run(bundle: Path, tmp_path: Path) -> None:
+def test_the_bundles_id_is_of_the_model_not_of_the_run_nor_of_its_judge(
+    bundle: Path, tmp_path: Path
+) -> None:
     lineage = {"pipeline": "toy", "pipeline_run": "run-2", "artifacts": {}}
     other_run = toy.bundle(tmp_path / "run", lineage=lineage)
-    other_metrics = toy.bundle(
+    judged_again = toy.bundle(
         tmp_path / "metrics", metrics={"overall": {"recall_at_10": 0.3, "ndcg_at_10": 0.1}}
     )
+    other_data = toy.bundle(tmp_path / "data", dataset="ml-1m")
     bundle_id = Bundle.load(bundle).manifest.bundle_id
     assert (other_run / "lineage.json").read_bytes() != (bundle / "lineage.json").read_bytes()
     assert Bundle.load(other_run).manifest.bundle_id == bundle_id
-    assert Bundle.load(other_metrics).manifest.bundle_id != bundle_id
+    assert (judged_again / "metrics.json").read_bytes() != (bundle / "metrics.json").read_bytes()
+    assert Bundle.load(judged_again).manifest.bundle_id == bundle_id
+    assert Bundle.load(other_data).manifest.bundle_id != bundle_id
 
 
 def test_the_model_file_itself_says_what_it_is(bundle: Path) -> None:

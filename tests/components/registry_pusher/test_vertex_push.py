@@ -106,7 +106,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics = {"overall": {"recall_at_10": 0.3, "ndcg_at_10": 0.15}}
-    return toy.bundle(tmp_path_factory.mktemp("pushed-too"), metrics=metrics)
+    return toy.bundle(tmp_path_factory.mktemp("pushed-too"), metrics=metrics, dataset="ml-1m")
 
 
 def test_what_a_training_can_begin_with_lies_beside_the_bundle(
