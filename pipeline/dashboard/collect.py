@@ -197,7 +197,10 @@ def _config(run: Run, summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
         tree = json.loads(recorded)
         return tree if isinstance(tree, dict) else None
     tree = summary.get("config")
-    return tree if isinstance(tree, dict) else None
+    if not isinstance(tree, dict):
+        return None
+    # What a cluster would be asked for: local runs read none of it.
+    return {key: value for key, value in tree.items() if key != "deployment"}
 
 
 def _dataset(run: Run, config: Mapping[str, Any] | None) -> str:

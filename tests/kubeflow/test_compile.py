@@ -193,23 +193,6 @@ def test_the_look_at_the_cache_sees_the_runs_parameters_too(vertex: compiling.Co
         assert "data" in json.loads(one["args"][one["args"].index("--runtime_places") + 1])
 
 
-def test_spans_take_ingestion_off_the_cache_where_no_driver_looks_for_them() -> None:
-    config = load_config(None, ["dataset=ratings-{SPAN}"])
-
-    def compiled(target: targets.Target, **where: str) -> dict[str, Any]:
-        return tasks(
-            compiling.compile_pipeline(config, target, targets.settings(config, target, **where))
-        )
-
-    found = compiled("kubeflow")
-    cached = {name for name, task in found.items() if task.get("cachingOptions") == {}}
-    assert cached == {"movielens-example-gen"}
-    given = found["movielens-example-gen"]["inputs"]["parameters"]["input_base"]["runtimeValue"]
-    assert given["constant"] == "s3://mlpipeline/pocketrec/data/ratings-{SPAN}"
-    found = compiled("vertex", **VERTEX)
-    assert found["movielens_example_gen"]["cachingOptions"] == {"enableCache": True}
-
-
 def test_a_warm_start_gives_the_trainer_the_blessed_model() -> None:
     config = load_config(
         None, ["dataset=gs://bucket/ratings-{SPAN}", "training.warm_start.on_mismatch=fresh"]

@@ -7,6 +7,7 @@ There is no Docker on every machine, so the slow tests execute the instructions 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
@@ -167,8 +168,11 @@ def test_both_locks_agree() -> None:
 def test_make_builds_the_image_that_is_asked_for_by_default(
     target: str, image: str, path: Path
 ) -> None:
+    words = ["make", "--no-print-directory", "--dry-run", target]
+    # Under another make this one would inherit its flags.
+    environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
     done = subprocess.run(
-        ["make", "--dry-run", target], cwd=PROJECT, capture_output=True, text=True, check=True
+        words, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
     )
     command = done.stdout.split()
     assert command[:2] == ["docker", "build"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kubeflow import targets
-from pipeline.config.root import Config
+from pipeline.config.root import Config, load_config
 from pipeline.errors import ConfigError
 
 
@@ -81,3 +81,9 @@ def test_models_go_into_vertex_ais_own_registry() -> None:
 
 def test_a_path_inside_the_image_is() -> None:
     assert targets.settings(config("/data/ml-1m"), "kubeflow").input_base == "/data/ml-1m"
+
+
+def test_a_pattern_of_spans_travels_as_it_is() -> None:
+    config = load_config(None, ["dataset=ratings-{SPAN}"])
+    found = targets.settings(config, "kubeflow")
+    assert found.input_base == "s3://mlpipeline/pocketrec/data/ratings-{SPAN}"

@@ -73,7 +73,7 @@ class Scene:
         self.store.run(run_id)
         for node_id in self.outputs:
             properties = (
-                {"pipeline_config": Config().model_dump_json()}
+                {"pipeline_config": Config().model_dump_json(exclude={"deployment"})}
                 if node_id == "registry_pusher"
                 else {}
             )
