@@ -22,7 +22,6 @@ from modules.training.warm_start import (
     Origin,
     Rows,
     WarmStart,
-    flat,
     load_weights,
     save_weights,
 )
@@ -31,6 +30,7 @@ from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainingConfig, WarmStartConfig
+from pipeline.config.tree import flat
 from pipeline.errors import ConfigError
 
 

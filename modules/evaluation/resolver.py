@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_metadata as mlmd
@@ -48,21 +49,32 @@ class LatestOtherBlessedStrategy(ResolverStrategy):
         if len(candidates) != 1:
             raise ValueError(f"expected one candidate model, got {len(candidates)}")
         models = {model.id: model for model in input_dict[MODEL] if model.id != candidates[0].id}
-        for blessing in sorted(input_dict[MODEL_BLESSING], key=lambda a: a.id, reverse=True):
-            is_blessed = (
-                blessing.get_int_custom_property(evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-                == evaluator_constants.BLESSED_VALUE
-            )
-            model_id = blessing.get_int_custom_property(
-                evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
-            )
-            if is_blessed and model_id in models:
-                return {
-                    MODEL: [models[model_id]],
-                    MODEL_BLESSING: [blessing],
-                    CANDIDATE: candidates,
-                }
-        return {MODEL: [], MODEL_BLESSING: [], CANDIDATE: candidates}
+        return {**latest_blessed(models, input_dict[MODEL_BLESSING]), CANDIDATE: candidates}
+
+
+def latest_blessed(
+    models: Mapping[int, Artifact], blessings: Sequence[Artifact]
+) -> dict[str, list[Artifact]]:
+    """Returns the model that was blessed last, and its blessing, by `model` and `model_blessing`.
+
+    Args:
+        models: To choose from, by id.
+        blessings: All of the pipeline's, of other models too.
+
+    Returns:
+        One of each, or none.
+    """
+    for blessing in sorted(blessings, key=lambda a: a.id, reverse=True):
+        is_blessed = (
+            blessing.get_int_custom_property(evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+            == evaluator_constants.BLESSED_VALUE
+        )
+        model_id = blessing.get_int_custom_property(
+            evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
+        )
+        if is_blessed and model_id in models:
+            return {MODEL: [models[model_id]], MODEL_BLESSING: [blessing]}
+    return {MODEL: [], MODEL_BLESSING: []}
 
 
 def blessed_model_resolver(candidate: Any, *, local: bool = True) -> tfx.dsl.Resolver:

@@ -6,14 +6,12 @@ from typing import Any
 
 import ml_metadata as mlmd
 from tfx import v1 as tfx
-from tfx.components.evaluator import constants as evaluator_constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types import Artifact
 
+from modules.evaluation.resolver import MODEL, MODEL_BLESSING, latest_blessed
 from pipeline.errors import ConfigError
 
-MODEL = "model"
-MODEL_BLESSING = "model_blessing"
 EXAMPLES = "examples"
 SPAN = "span"
 
@@ -56,21 +54,7 @@ class LatestEarlierBlessedStrategy(ResolverStrategy):
             for model in input_dict[MODEL]
             if model.has_custom_property(SPAN) and model.get_int_custom_property(SPAN) < span
         }
-        for blessing in sorted(input_dict[MODEL_BLESSING], key=lambda a: a.id, reverse=True):
-            is_blessed = (
-                blessing.get_int_custom_property(evaluator_constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-                == evaluator_constants.BLESSED_VALUE
-            )
-            model_id = blessing.get_int_custom_property(
-                evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
-            )
-            if is_blessed and model_id in models:
-                return {
-                    MODEL: [models[model_id]],
-                    MODEL_BLESSING: [blessing],
-                    EXAMPLES: examples,
-                }
-        return {MODEL: [], MODEL_BLESSING: [], EXAMPLES: examples}
+        return {**latest_blessed(models, input_dict[MODEL_BLESSING]), EXAMPLES: examples}
 
 
 def base_model_resolver(examples: Any, *, local: bool = True) -> tfx.dsl.Resolver:

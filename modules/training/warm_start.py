@@ -23,6 +23,7 @@ from modules.models.recommender import Recommender
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import WarmStartConfig
+from pipeline.config.tree import flat
 from pipeline.errors import ConfigError, DataError
 
 FOLDER = "training"
@@ -307,14 +308,3 @@ def _places(wanted: npt.NDArray[Any], known: npt.NDArray[Any]) -> npt.NDArray[np
     """Returns where each wanted value stands among the known ones, -1 where it does not."""
     at = {value: place for place, value in enumerate(known.tolist())}
     return np.array([at.get(value, -1) for value in wanted.tolist()], np.int64)
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the values of nested mappings by key path, `a.b.c`."""
-    values: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            values |= flat(value, f"{prefix}{key}.")
-        else:
-            values[f"{prefix}{key}"] = value
-    return values

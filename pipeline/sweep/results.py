@@ -10,8 +10,8 @@ from typing import Any
 
 from pipeline.config.root import Config
 from pipeline.config.sweep import SweepConfig
+from pipeline.config.tree import flat
 from pipeline.sweep.search import Finished
-from pipeline.sweep.space import flat
 from pipeline.text_file import write_text
 
 _PRIVATE = ("log", "tail", "mlflow_run")

@@ -105,14 +105,3 @@ def definition(study: SweepConfig, base: Mapping[str, Any]) -> str:
     }
     # The order of the parameters is the order of a grid.
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns a tree's values by key path: `{"a": {"b": 1}}` as `{"a.b": 1}`."""
-    values: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            values |= flat(value, f"{prefix}{key}.")
-        else:
-            values[f"{prefix}{key}"] = value
-    return values

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.root import Config
+from pipeline.config.tree import flat
 from pipeline.errors import RegistryError
 from pipeline.registry.client_store import mlflow_client
-from pipeline.sweep.space import Values, flat
+from pipeline.sweep.space import Values
 from pipeline.sweep.spec import LOGS, RESULT, TFLITE
 
 _DEFINITION, _PLACE = "definition", "trial"

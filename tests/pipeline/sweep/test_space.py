@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.sweep import SweepConfig
+from pipeline.config.tree import flat
 from pipeline.errors import ConfigError
 from pipeline.sweep import space
 
@@ -89,4 +90,4 @@ def test_values_are_shown_in_one_line() -> None:
 
 
 def test_flat_names_values_by_key_path() -> None:
-    assert space.flat({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
+    assert flat({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
