@@ -131,7 +131,7 @@ def create_pipeline(
         timelines=example_gen.outputs["examples"],
         candidate=converter.outputs["model"],
         transform_graph=transform.outputs["transform_graph"],
-        blessed=to_beat.outputs["model"],
+        blessed=to_beat[0].outputs["model"] if to_beat else None,
         config=config.gate.model_dump_json(),
         source_hash=evaluation_hash,
     ).with_id("reference_ranks")
@@ -176,7 +176,7 @@ def create_pipeline(
             *bases,
             trainer,
             converter,
-            to_beat,
+            *to_beat,
             reference_ranks,
             evaluator,
             pusher,
@@ -210,15 +210,18 @@ def _champion(config: Config, locations: Locations, *, with_training: bool) -> C
 
 def _model_to_beat(
     found: ModelToBeat, config: Config, locations: Locations, converter: TFLiteConverter
-) -> Any:
+) -> list[Any]:
+    """Returns the node that finds the model to compare with, or none."""
     if found == "champion":
+        # Who ignores a champion that cannot be read must not stop at reading it.
+        if config.gate.ignore_blessed:
+            return []
         champion = _champion(config, locations, with_training=False).with_id("champion_model")
         # Training takes hours, in which another model may become champion.
         champion.add_upstream_node(converter)
-        return champion
-    return blessed_model_resolver(
-        converter.outputs["model"], local=found == "other_blessed"
-    ).with_id("latest_blessed_model")
+        return [champion]
+    resolver = blessed_model_resolver(converter.outputs["model"], local=found == "other_blessed")
+    return [resolver.with_id("latest_blessed_model")]
 
 
 def _tuner(config: Config, data: DataSteps) -> tfx.components.Tuner:

@@ -11,7 +11,13 @@ import posixpath
 
 from tfx.dsl.io import fileio
 
-from components.tflite_converter.layout import GATED, REPORT, VOCABULARY, variant_file
+from components.tflite_converter.layout import (
+    GATED,
+    REPORT,
+    VOCABULARY,
+    variant_file,
+    write_file,
+)
 from pocketrec_device.bundle import Bundle
 
 NO_MODEL = "NO_MODEL"
@@ -30,10 +36,10 @@ def write_champion(uri: str, bundle: Bundle) -> None:
     bundle.verify()
     manifest = bundle.manifest
     for name in manifest.variants:
-        _write(posixpath.join(uri, variant_file(name)), bundle.model(name))
-    _write(posixpath.join(uri, GATED), bundle.model())
+        write_file(posixpath.join(uri, variant_file(name)), bundle.model(name))
+    write_file(posixpath.join(uri, GATED), bundle.model())
     lines = "".join(f"{movie.movie_id}\n" for movie in bundle.movies)
-    _write(posixpath.join(uri, VOCABULARY), lines.encode())
+    write_file(posixpath.join(uri, VOCABULARY), lines.encode())
     report = {
         "history": {
             "length": manifest.history_length,
@@ -45,7 +51,7 @@ def write_champion(uri: str, bundle: Bundle) -> None:
         "movies": len(bundle.movies),
         "gated": manifest.default_variant,
     }
-    _write(posixpath.join(uri, REPORT), (json.dumps(report, indent=2) + "\n").encode())
+    write_file(posixpath.join(uri, REPORT), (json.dumps(report, indent=2) + "\n").encode())
 
 
 def write_no_model(uri: str, reason: str) -> None:
@@ -55,15 +61,9 @@ def write_no_model(uri: str, reason: str) -> None:
         uri: The artifact's folder.
         reason: Why there is none.
     """
-    _write(posixpath.join(uri, NO_MODEL), f"{reason}\n".encode())
+    write_file(posixpath.join(uri, NO_MODEL), f"{reason}\n".encode())
 
 
 def holds_model(uri: str) -> bool:
     """Whether an artifact holds a model; a damaged one counts as one, so that reading it fails."""
     return not fileio.exists(posixpath.join(uri, NO_MODEL))
-
-
-def _write(path: str, content: bytes) -> None:
-    fileio.makedirs(posixpath.dirname(path))
-    with fileio.open(path, "wb") as file:
-        file.write(content)

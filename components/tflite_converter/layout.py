@@ -52,14 +52,14 @@ def write_artifact(
         hyperparameters: Settings by key path that a Tuner found, if there was one.
     """
     for name, variant in conversion.variants.items():
-        _write(posixpath.join(uri, variant_file(name)), variant.content)
-    _write(posixpath.join(uri, GATED), conversion.variants[config.gated].content)
+        write_file(posixpath.join(uri, variant_file(name)), variant.content)
+    write_file(posixpath.join(uri, GATED), conversion.variants[config.gated].content)
     lines = "".join(f"{movie_id}\n" for movie_id in movie_ids)
-    _write(posixpath.join(uri, VOCABULARY), lines.encode())
+    write_file(posixpath.join(uri, VOCABULARY), lines.encode())
     content = report(conversion, len(movie_ids), config=config, history=history, model=model)
     if hyperparameters:
         content["hyperparameters"] = dict(hyperparameters)
-    _write(posixpath.join(uri, REPORT), (json.dumps(content, indent=2) + "\n").encode())
+    write_file(posixpath.join(uri, REPORT), (json.dumps(content, indent=2) + "\n").encode())
 
 
 def variant_file(name: str) -> str:
@@ -108,7 +108,7 @@ def report(
     }
 
 
-def _write(path: str, content: bytes) -> None:
+def write_file(path: str, content: bytes) -> None:
     """Writes a file that never exists in part under its own name."""
     fileio.makedirs(posixpath.dirname(path))
     unfinished = f"{path}.part"

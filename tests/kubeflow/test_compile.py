@@ -70,6 +70,15 @@ def test_open_source_kubeflow_gets_no_resolver(kubeflow: compiling.Compiled) -> 
     }
 
 
+def test_a_champion_that_is_ignored_is_not_even_read() -> None:
+    """A damaged one would stop the run at the step that fetches it."""
+    config = load_config(None, ["gate.ignore_blessed=true"])
+    settings = targets.settings(config, "kubeflow")
+    found = tasks(compiling.compile_pipeline(config, "kubeflow", settings))
+    assert "champion-model" not in found
+    assert "blessed" not in found["reference-ranks"]["inputs"]["artifacts"]
+
+
 def test_what_changes_unseen_is_never_served_from_the_cache(kubeflow: compiling.Compiled) -> None:
     """The registry's champion, and the files at an address; the rest is."""
     found = tasks(kubeflow)
