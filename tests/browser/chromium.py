@@ -1,4 +1,4 @@
-"""The browser of the tests: shared by a module's tests, required where $POCKETREC_BROWSER says so."""
+"""The browser of the tests; $POCKETREC_BROWSER=required makes its absence a failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REQUIRED = os.environ.get("POCKETREC_BROWSER") == "required"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yields a headless Chromium; without one the test is skipped, in continuous integration failed."""
+    """Yields a headless Chromium; without one, skips the test or, where required, fails it."""
     try:
         with chromium.browser() as started:
             yield started
