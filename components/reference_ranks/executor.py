@@ -19,6 +19,7 @@ from components.reference_ranks.rows import read_windows, with_features
 from components.reference_ranks.served_model import ServedModel
 from components.reference_ranks.timelines import Timelines, read_timelines
 from modules import features
+from modules.catalogue import read_catalogue
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import GateConfig
 from pipeline.errors import GateError
@@ -59,6 +60,9 @@ class Executor(base_executor.BaseExecutor):
             candidate=candidate,
             train=_timelines(input_dict, features.SPLIT_TRAIN),
             blessed=_blessed(input_dict, candidate, config),
+            catalogue=read_catalogue(
+                artifact_utils.get_split_uri(input_dict[TIMELINES], features.SPLIT_CATALOGUE)
+            ),
             window_days=config.popularity_window_days,
         )
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from components.reference_ranks.popularity import (
 )
 from components.reference_ranks.replay import Locator, Replayer
 from components.reference_ranks.rows import WindowBatch, history_segments
+from components.reference_ranks.segments import TargetSegments
 from components.reference_ranks.served_model import FLOAT32, GATED, ServedModel
 from components.reference_ranks.timelines import Timelines
+from modules.catalogue import CatalogueEntry
 from modules.evaluation import rank_features
 from modules.evaluation.ranking import NO_REFERENCE, IntArray, list_ranks
 from modules.serving_inputs import inputs_of_windows
@@ -83,6 +86,7 @@ class ReferenceRanker:
         candidate: ServedModel,
         train: Timelines,
         blessed: BlessedRanker | None,
+        catalogue: Mapping[int, CatalogueEntry],
         window_days: int,
     ) -> None:
         """Counts the training events and loads the float32 variant.
@@ -91,6 +95,7 @@ class ReferenceRanker:
             candidate: The model that is to be gated.
             train: Timelines of the train split.
             blessed: The latest blessed model, if there is one to compare with.
+            catalogue: The release's movies by its ids.
             window_days: How far recent popularity looks back.
 
         Raises:
@@ -101,6 +106,7 @@ class ReferenceRanker:
         self.inputs = self._float32.inputs
         self._blessed = blessed
         self._window_days = window_days
+        self._segments = TargetSegments(candidate.vocabulary.movie_ids.tolist(), catalogue)
         liked = train.ratings >= np.float32(candidate.rules.min_rating)
         self._events = TrainingEvents.of(
             train.timestamps[liked],
@@ -120,7 +126,7 @@ class ReferenceRanker:
             batch: Windows of the test split.
 
         Returns:
-            Arrays [batch] of int64 or text, by feature name.
+            Arrays [batch] of int64 or text, and lists of texts, by feature name.
         """
         targets, seen = batch.windows.targets, batch.seen
         ids, scores = self._float32.predict(batch.context, batch.further)
@@ -138,4 +144,6 @@ class ReferenceRanker:
             rank_features.CATALOGUE_SIZE: np.full(len(targets), self._movies, np.int64),
             rank_features.POPULARITY_SEGMENT: popularity_segments(self._events, targets),
             rank_features.HISTORY_SEGMENT: history_segments(batch.windows.history_lengths),
+            rank_features.TARGET_GENRE: self._segments.genres(targets),
+            rank_features.TARGET_DECADE: self._segments.decades(targets),
         }

@@ -90,21 +90,24 @@ def with_features(records: Sequence[bytes], added: Mapping[str, Any]) -> Iterato
 
     Args:
         records: Serialized `tf.Example`s, [batch].
-        added: Arrays [batch] of integers or text, by feature name.
+        added: By feature name: arrays [batch] of integers or text, or a sequence of several texts
+            for each example.
     """
-    integers = {name: values.tolist() for name, values in added.items() if values.dtype.kind == "i"}
-    texts = {
-        name: [value.encode() for value in values.tolist()]
-        for name, values in added.items()
-        if name not in integers
-    }
+    integers, texts = {}, {}
+    for name, values in added.items():
+        if not isinstance(values, np.ndarray):
+            texts[name] = [[text.encode() for text in several] for several in values]
+        elif values.dtype.kind == "i":
+            integers[name] = values.tolist()
+        else:
+            texts[name] = [[text.encode()] for text in values.tolist()]
     for index, record in enumerate(records):
         example = tf.train.Example.FromString(record)
         feature = example.features.feature
         for name, numbers in integers.items():
             feature[name].int64_list.value[:] = [numbers[index]]
-        for name, values in texts.items():
-            feature[name].bytes_list.value[:] = [values[index]]
+        for name, lists in texts.items():
+            feature[name].bytes_list.value[:] = lists[index]
         yield example.SerializeToString(deterministic=True)
 
 

@@ -17,7 +17,12 @@ from pipeline.config.delivery import GateConfig
 
 METRICS_MODULE = "modules.evaluation.metrics"
 COVERAGE_MODULE = "modules.evaluation.coverage"
-SLICE_FEATURES = (rank_features.POPULARITY_SEGMENT, rank_features.HISTORY_SEGMENT)
+SLICE_FEATURES = (
+    rank_features.POPULARITY_SEGMENT,
+    rank_features.HISTORY_SEGMENT,
+    rank_features.TARGET_GENRE,
+    rank_features.TARGET_DECADE,
+)
 
 WINDOWS = "windows"
 RECALL_AT_10 = "recall_at_10"

@@ -34,6 +34,8 @@ KEPT_FEATURES = (
     rank_features.CATALOGUE_SIZE,
     rank_features.POPULARITY_SEGMENT,
     rank_features.HISTORY_SEGMENT,
+    rank_features.TARGET_GENRE,
+    rank_features.TARGET_DECADE,
 )
 
 

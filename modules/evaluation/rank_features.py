@@ -5,6 +5,8 @@
 | `rank_popularity`, `rank_recent_popularity`, `rank_float32`, `rank_blessed` | int64 | [1] |
 | `popularity_segment` | bytes | [1], how popular the target is in training |
 | `history_segment` | bytes | [1], how many events are known before the target |
+| `target_genre` | bytes | [genres], of the target; one entry in all cases |
+| `target_decade` | bytes | [1], of the target's release, e.g. `1990s` |
 | `catalogue_size` | int64 | [1], movies in the vocabulary |
 
 The Evaluator's extractor adds the gated model's own:
@@ -26,6 +28,8 @@ RECOMMENDED_MOVIE_ID = "recommended_movie_id"
 CATALOGUE_SIZE = "catalogue_size"
 POPULARITY_SEGMENT = "popularity_segment"
 HISTORY_SEGMENT = "history_segment"
+TARGET_GENRE = "target_genre"
+TARGET_DECADE = "target_decade"
 
 RECOMMENDED_K = 10
 """How many recommendations the catalogue coverage looks at."""

@@ -97,6 +97,21 @@ def int_feature(*values: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
 
+def text_feature(*values: str) -> tf.train.Feature:
+    encoded = [value.encode() for value in values]
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
+
+
+def listed_movie(movie_id: int) -> dict[str, tf.train.Feature]:
+    """An odd movie is a drama of the nineties; an even one is a comedy too, without a year."""
+    entry = {
+        features.MOVIE_ID: int_feature(movie_id),
+        features.TITLE: text_feature(f"Movie {movie_id}"),
+        features.GENRES: text_feature(*(["Drama"] if movie_id % 2 else ["Comedy", "Drama"])),
+    }
+    return {**entry, features.YEAR: int_feature(1995)} if movie_id % 2 else entry
+
+
 def write_examples(path: Path, examples: list[dict[str, tf.train.Feature]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path), options="GZIP") as writer:
@@ -181,6 +196,8 @@ class World:
         write_examples(self.root / "timelines/Split-train/data.gz", train)
         write_examples(self.root / "timelines/Split-test/data.gz", test)
         write_examples(self.root / "windows/Split-test/data.gz", windows)
+        catalogue = [listed_movie(int(movie)) for movie in sorted(self.movie_ids)]
+        write_examples(self.root / "timelines/Split-catalogue/data.gz", catalogue)
         lines = [
             f"{count} {vocabulary.KEY_BASE - movie}"
             for movie, count in zip(self.movie_ids, counts, strict=True)
@@ -215,7 +232,11 @@ class World:
         inputs = {
             "windows": [artifact(standard_artifacts.Examples, self.root / "windows", ["test"])],
             "timelines": [
-                artifact(standard_artifacts.Examples, self.root / "timelines", ["train", "test"])
+                artifact(
+                    standard_artifacts.Examples,
+                    self.root / "timelines",
+                    ["train", "test", "catalogue"],
+                )
             ],
             "candidate": [artifact(standard_artifacts.Model, candidate)],
             "transform_graph": [

@@ -37,6 +37,12 @@ def test_metrics_by_slice(evaluation: Path) -> None:
     assert found["overall"]["windows"] == 60
     segments = [name for name in slices if name.startswith("popularity_segment=")]
     assert sum(found[name]["windows"] for name in segments) == 60
+    # Every movie of this world is a drama, so the slice is everything; the even ones have no year.
+    assert found["target_genre=Drama"] == found["overall"]
+    even = found["target_genre=Comedy"]
+    assert 0 < even["windows"] < 60
+    assert even == found["target_decade=unknown"]
+    assert found["target_decade=1990s"]["windows"] == 60 - even["windows"]
     weighted = sum(found[name]["recall_at_10"] * found[name]["windows"] for name in segments)
     assert weighted / 60 == pytest.approx(found["overall"]["recall_at_10"])
     assert not [name for name in found["overall"] if name.startswith("_")]
