@@ -1,0 +1,1 @@
+"""What notebooks show, drawn without a network."""
