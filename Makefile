@@ -1,8 +1,8 @@
 PYTHON := .venv/bin/python
-SOURCES := pipeline components modules schema kubeflow device benchmarks tools tests
+SOURCES := pipeline components modules schema kubeflow device benchmarks tools tests notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-cluster lint types check format lock example-spec image mlflow-image clean
+.PHONY: help setup run test test-slow test-cluster test-notebooks lint types check format lock example-spec image mlflow-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ test-slow: setup ## whole pipelines, kill and scale tests
 
 test-cluster: setup ## the compiled pipeline as Kubeflow and Vertex AI run it, without a cluster
 	$(PYTHON) -m pytest -m slow --timeout 3600 tests/e2e/test_cluster_free.py $(ARGS)
+
+test-notebooks: setup ## the notebooks, executed headless and in a JupyterLab in a real browser
+	$(PYTHON) -m pytest -m slow --timeout 3600 tests/notebooks $(ARGS)
 
 lint: setup ## ruff: lint and format
 	.venv/bin/ruff check $(SOURCES)

@@ -1,4 +1,4 @@
-"""Altair's charts as outputs of notebook cells, without a network and in any version of JupyterLab."""
+"""Charts of Altair as outputs of notebook cells, without a network, in any JupyterLab."""
 
 from __future__ import annotations
 

@@ -72,10 +72,14 @@ def _load(evaluation: str | Path) -> Any:
     import tensorflow_model_analysis as tfma
 
     try:
-        return tfma.load_eval_result(str(evaluation))
+        result = tfma.load_eval_result(str(evaluation))
     except Exception as error:
         # Asserts, TensorFlow's errors and those of protocol buffers, whichever is met first.
         raise DataError(f"{evaluation}: no readable evaluation ({error})") from error
+    # Of a folder without files TFMA makes an empty result.
+    if not result.slicing_metrics:
+        raise DataError(f"{evaluation}: no readable evaluation (it holds no metrics)")
+    return result
 
 
 def _slicing_columns(result: Any) -> list[str]:
