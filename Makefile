@@ -1,8 +1,9 @@
 PYTHON := .venv/bin/python
 SOURCES := pipeline components modules schema kubeflow device benchmarks tools tests notebooks
+NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix device/web run --silent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow test-cluster test-notebooks lint types check format lock example-spec image mlflow-image clean
+.PHONY: help setup web run test test-slow test-cluster test-notebooks test-web lint types check format lock example-spec image mlflow-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -10,13 +11,16 @@ help: ## this list
 setup: ## install everything into .venv
 	@tools/setup
 
+web: setup ## build what runs in the browser
+	@tools/web
+
 run: setup ## run the pipeline on generated data (ARGS="--dataset ml-1m --config pipeline/configs/ml-1m.yaml" for others)
 	.venv/bin/pocketrec run $(ARGS)
 
-test: setup ## the fast tests
+test: setup web ## the fast tests
 	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-slow: setup ## whole pipelines, kill and scale tests
+test-slow: setup web ## whole pipelines, kill and scale tests
 	$(PYTHON) -m pytest -m slow --timeout 3600 $(ARGS)
 
 test-cluster: setup ## the compiled pipeline as Kubeflow and Vertex AI run it, without a cluster
@@ -25,18 +29,24 @@ test-cluster: setup ## the compiled pipeline as Kubeflow and Vertex AI run it, w
 test-notebooks: setup ## the notebooks, executed headless and in a JupyterLab in a real browser
 	$(PYTHON) -m pytest -m slow --timeout 3600 tests/notebooks $(ARGS)
 
-lint: setup ## ruff: lint and format
+test-web: web ## the fast tests of what runs in the browser, without one
+	$(NPM) test
+
+lint: setup web ## ruff and Biome: lint and format
 	.venv/bin/ruff check $(SOURCES)
 	.venv/bin/ruff format --check $(SOURCES)
+	$(NPM) lint
 
-types: setup ## mypy --strict
+types: setup web ## mypy --strict, tsc --strict
 	$(PYTHON) -m mypy
+	$(NPM) types
 
-check: test lint types ## all three
+check: test test-web lint types ## all four
 
-format: setup ## rewrite the sources in ruff's format
+format: setup web ## rewrite the sources in ruff's and Biome's format
 	.venv/bin/ruff check --fix $(SOURCES)
 	.venv/bin/ruff format $(SOURCES)
+	$(NPM) format
 
 LOCK = uv pip compile --python-version 3.10 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
@@ -58,4 +68,4 @@ mlflow-image: ## build the MLflow server's image (MLFLOW_IMAGE=REGISTRY/NAME:TAG
 	docker build --platform linux/amd64 --tag $(MLFLOW_IMAGE) kubeflow/mlflow
 
 clean: ## remove what set-up and tests made; the workspace stays
-	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis device/web/node_modules device/web/*/dist
