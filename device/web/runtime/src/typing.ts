@@ -2,7 +2,7 @@ const DIGITS = /^\p{N}+$/u;
 
 /** Typing errors that are forgiven, by the length of what was typed. */
 const FORGIVEN = [
-  { from: 8, errors: 2 },
+  { from: 7, errors: 2 },
   { from: 4, errors: 1 },
 ] as const;
 
