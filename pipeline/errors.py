@@ -23,3 +23,7 @@ class RegistryError(PocketRecError):
 
 class GateError(PocketRecError):
     """A gate that did not bless; the message says which one and why."""
+
+
+class DemoError(PocketRecError):
+    """A browser demo that cannot be put together, served or exported."""

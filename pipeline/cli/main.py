@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.cli import compile as compile_command
-from pipeline.cli import dashboard, data, evaluate, recommend, registry, run, submit, sweep
+from pipeline.cli import dashboard, data, demo, evaluate, recommend, registry, run, submit, sweep
 from pipeline.errors import PocketRecError
 
 EXIT_USER_ERROR = 2
@@ -22,7 +22,18 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=28),
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    commands = (run, sweep, data, registry, recommend, evaluate, dashboard, compile_command, submit)
+    commands = (
+        run,
+        sweep,
+        data,
+        registry,
+        recommend,
+        evaluate,
+        dashboard,
+        demo,
+        compile_command,
+        submit,
+    )
     for command in commands:
         command.add_parser(subparsers)
     return parser
