@@ -9,7 +9,7 @@ import {
 } from '@litertjs/core';
 import type { Inputs } from './encode';
 import { BundleError, reason, show, WasmError } from './errors';
-import { withBatchOfOne } from './flatbuffer';
+import { keepsState, withBatchOfOne } from './flatbuffer';
 import { HISTORY_INPUT, IDS_OUTPUT, type Manifest, SCORES_OUTPUT, SIGNATURE } from './manifest';
 import type { Ranking } from './ranking';
 
@@ -118,12 +118,19 @@ async function loadOnce(wasmPath: string): Promise<void> {
 
 async function compile(content: Uint8Array, name: string): Promise<CompiledModel> {
   try {
+    if (keepsState(content)) {
+      throw new Error(
+        "it keeps state between runs, as LiteRT's fused LSTM does, which LiteRT.js does not support",
+      );
+    }
     return await loadAndCompile(withBatchOfOne(content), {
       accelerator: 'wasm',
       cpuOptions: { numThreads: 1 },
     });
   } catch (error) {
-    throw new BundleError(`${name} cannot be opened (${reason(error)})`);
+    throw new BundleError(
+      `${name} cannot be opened (${reason(error)}); use a variant or a model that LiteRT.js can run`,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { withBatchOfOne } from '../src/flatbuffer.ts';
+import { keepsState, withBatchOfOne } from '../src/flatbuffer.ts';
 
 /**
  * A model's skeleton, written by hand: one subgraph with a tensor that has the shape [1, 10] and the
@@ -58,6 +58,16 @@ test('a file within a larger buffer is read at its place', () => {
 test.each([0, 4, 7, 20, 40, 60, 90, 116])('a file cut after %s bytes is refused', (length) => {
   const cut = new Uint8Array(skeleton().buffer).slice(0, length);
   expect(() => withBatchOfOne(cut)).toThrow(RangeError);
+  expect(() => keepsState(cut)).toThrow(RangeError);
+});
+
+test('a model with a variable tensor keeps state, another one does not', () => {
+  const words = skeleton();
+  expect(keepsState(new Uint8Array(words.buffer))).toBe(false);
+  // Field 5 of the first tensor, in the upper half of the vtable's fourth number, points to the
+  // place of its shape, whose lowest byte is not 0.
+  words[20] = 4 * 65536;
+  expect(keepsState(new Uint8Array(words.buffer))).toBe(true);
 });
 
 test('another format is refused', () => {
