@@ -11,12 +11,16 @@ from typing import Any
 from google.protobuf import json_format
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
+from rapidfuzz import process
+from rapidfuzz.distance import Levenshtein
 
 from pipeline.errors import DataError
 
 _RUN_CONTEXT = "pipeline_run"
 _PIPELINE_CONTEXT = "pipeline"
 _NODE_CONTEXT = "node"
+
+_MOST_LISTED = 10
 
 _STATES = {
     metadata_store_pb2.Execution.NEW: "running",
@@ -160,6 +164,24 @@ class Lineage:
         """Returns the ids of all runs, oldest first."""
         return [context.name for context in self._runs]
 
+    def find(self, run_id: str | None = None) -> str:
+        """Returns the id of a run.
+
+        Args:
+            run_id: The pipeline run's id; None takes the latest.
+
+        Raises:
+            DataError: There is no such run; the message lists those there are, closest first.
+        """
+        if not self._runs:
+            raise DataError(f"{self._database}: holds no run; start one with `pocketrec run`")
+        known = self.run_ids()
+        if run_id is None:
+            return known[-1]
+        if run_id not in known:
+            raise DataError(f"--run {run_id}: no such run in {self._database}{_listed(run_id, known)}")
+        return run_id
+
     def read(self, run_id: str | None = None) -> Run:
         """Reads one run.
 
@@ -169,15 +191,8 @@ class Lineage:
         Raises:
             DataError: There is no such run; the message lists those there are.
         """
-        if not self._runs:
-            raise DataError(f"{self._database}: holds no run; start one with `pocketrec run`")
-        matches = [c for c in self._runs if run_id is None or c.name == run_id]
-        if not matches:
-            known = "\n  ".join(reversed(self.run_ids()))
-            raise DataError(
-                f"--run {run_id}: no such run in {self._database}; runs, latest first:\n  {known}"
-            )
-        context = matches[-1]
+        name = self.find(run_id)
+        context = [c for c in self._runs if c.name == name][-1]
         raw = self._fetch(context.id)
         steps = [self._step(execution, raw) for execution in raw.executions]
         pipelines = self._store.get_parent_contexts_by_context(context.id)
@@ -236,6 +251,15 @@ class Lineage:
     def _node_id(self, execution_id: int) -> str:
         # TFX names a node's context `<pipeline>.<node id>`.
         return self._context_name(execution_id, _NODE_CONTEXT).rpartition(".")[2]
+
+
+def _listed(run_id: str, known: Sequence[str]) -> str:
+    """Returns the runs there are, the closest to what was asked for first."""
+    latest_first = list(reversed(known))
+    found = process.extract(run_id, latest_first, scorer=Levenshtein.distance, limit=_MOST_LISTED)
+    lines = [f"\n  {name}" for name, _, _ in found]
+    more = len(known) - len(found)
+    return "; runs, closest first:" + "".join(lines) + (f"\n  and {more} more" if more else "")
 
 
 def _seconds(execution: Any) -> float:

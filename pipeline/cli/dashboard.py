@@ -1,4 +1,4 @@
-"""`pocketrec dashboard`: one HTML file about a run."""
+"""`pocketrec dashboard`: one HTML file about a run, or about all of them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ def add_parser(subparsers: Any) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "dashboard",
-        help="write one HTML file about a run: data, training, metrics, gate, registry",
+        help="write one HTML file about a run, or all: data, training, slices, gate, registry",
         description=(
-            "Writes one HTML file about a run that opens offline: data and anomalies, training "
-            "curves, metrics by slice, every threshold of the gate, and what was pushed."
+            "Writes one HTML file that opens offline: data and anomalies, training curves, "
+            "metrics by slice with intervals, every threshold of the gate, the champion and "
+            "popularity beside it, variants, the history over runs, and the lineage of artifacts."
         ),
     )
-    parser.add_argument("--run", metavar="ID", help="the run's id (default: the latest run)")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--run", metavar="ID", help="the run's id (default: the latest run)")
+    chosen.add_argument("--all", action="store_true", help="one page about all runs")
+    parser.add_argument("--open", action="store_true", help="open it in the default browser")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="the file to write (default: dashboards/RUN.html in the workspace)",
+        help="the file to write (default: dashboards/RUN.html or all.html in the workspace)",
     )
     add_workspace(parser)
     parser.set_defaults(handler=handler)
 
 
 def handler(args: argparse.Namespace) -> int:
-    """Writes the file and prints its path."""
-    from pipeline.dashboard.collect import collect
+    """Writes the file, prints its path, and opens it where asked."""
     from pipeline.dashboard.evaluation import read_evaluation
-    from pipeline.dashboard.render import render
+    from pipeline.dashboard.history import read_history
+    from pipeline.dashboard.render import all_page, run_page
     from pipeline.errors import PocketRecError
     from pipeline.lineage import Lineage
     from pipeline.text_file import write_text
@@ -42,12 +46,27 @@ def handler(args: argparse.Namespace) -> int:
 
     quiet_tensorflow()
     workspace = Workspace.at(args.workspace)
-    run = Lineage(workspace.metadata_db).read(args.run)
-    page = render(collect(run, workspace, read_evaluation))
-    path = args.output or workspace.dashboards / f"{run.run_id}.html"
+    lineage = Lineage(workspace.metadata_db)
+    name = "all" if args.all else lineage.find(args.run)
+    history = read_history(lineage, workspace, read_evaluation)
+    page = all_page(history, workspace.root.name) if args.all else run_page(name, history)
+    path = (args.output or workspace.dashboards / f"{name}.html").resolve()
     try:
         write_text(path, page)
     except OSError as error:
         raise PocketRecError(f"--output {path}: cannot be written ({error.strerror})") from None
     print(path)
+    if args.open:
+        _open(path)
     return 0
+
+
+def _open(path: Path) -> None:
+    """Opens a file in the default browser, and says what came of it."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(path.as_uri())
+    except webbrowser.Error:
+        opened = False
+    print("opened in the browser" if opened else "no browser to open it with: open it by hand")

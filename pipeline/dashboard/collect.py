@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,12 @@ from typing import Any, TypeVar
 
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.dashboard import readers
-from pipeline.dashboard.evaluation import Evaluation, EvaluationReader
+from pipeline.dashboard.evaluation import EvaluationReader
+from pipeline.dashboard.facts import Dashboard, Data, Push, StepRow
+from pipeline.dashboard.moved import at_home
+from pipeline.dashboard.verdict import verdict
 from pipeline.errors import DataError
-from pipeline.lineage import Artifact, PropertyValue, Run, Step
+from pipeline.lineage import Artifact, PropertyValue, Run
 from pipeline.workspace import Workspace
 
 STEPS = {
@@ -51,98 +53,6 @@ _BOOKKEEPING = {
 Value = TypeVar("Value")
 
 
-@dataclasses.dataclass(frozen=True)
-class StepRow:
-    """One line of the table of steps; `step` is None where the run never got there."""
-
-    node_id: str
-    purpose: str
-    step: Step | None
-
-    @property
-    def state(self) -> str:
-        """The step's state, or `not reached`."""
-        return self.step.state if self.step else "not reached"
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """How the run ended.
-
-    Attributes:
-        kind: `pushed`, `not-pushed`, `failed` or `incomplete`.
-        headline: One line.
-        reason: Why it was not pushed, or failed; empty otherwise.
-    """
-
-    kind: str
-    headline: str
-    reason: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """Ingest, statistics and validation.
-
-    Attributes:
-        counts: ExampleGen's counts by name.
-        statistics: One entry a split.
-        checked_splits: Splits that the validator looked at; None where it did not run.
-        anomalies: What it found.
-        vocabulary: Movies in the vocabulary; None before Transform has run.
-    """
-
-    counts: Mapping[str, PropertyValue]
-    statistics: Sequence[readers.SplitStatistics]
-    checked_splits: Sequence[str] | None
-    anomalies: Sequence[readers.Anomaly]
-    vocabulary: int | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Push:
-    """What reached the registry.
-
-    Attributes:
-        properties: Facts about the push, e.g. the version, or why there was none.
-        files: Bytes and sha256 by file name of the bundle.
-    """
-
-    properties: Mapping[str, PropertyValue]
-    files: Mapping[str, Mapping[str, Any]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Dashboard:
-    """All that is shown.
-
-    Attributes:
-        run: The run, with each step's artifacts and properties.
-        verdict: How it ended.
-        dataset: Name or path.
-        config: The whole configuration; None where the run ended before it was recorded.
-        steps: Every step of the pipeline, in order.
-        data: Counts, statistics, anomalies.
-        epochs: Training figures by name, one mapping an epoch.
-        conversion: The converter's report; empty where it did not run.
-        evaluation: Metrics by slice and thresholds; None where the evaluator did not run.
-        push: What reached the registry; None where the pusher did not run.
-        notes: What should have been readable, but was not.
-    """
-
-    run: Run
-    verdict: Verdict
-    dataset: str
-    config: Mapping[str, Any] | None
-    steps: Sequence[StepRow]
-    data: Data
-    epochs: Sequence[Mapping[str, float]]
-    conversion: Mapping[str, Any]
-    evaluation: Evaluation | None
-    push: Push | None
-    notes: Sequence[str]
-
-
 class _Notes(list[str]):
     """Collects what could not be read, so that the rest of the page still appears."""
 
@@ -162,6 +72,7 @@ def collect(run: Run, workspace: Workspace, evaluation_reader: EvaluationReader)
         workspace: Where it ran; holds the runner's own summary of the run.
         evaluation_reader: Reads the evaluator's results; called only where it ended.
     """
+    run = at_home(run, workspace)
     notes = _Notes()
     summary_file = workspace.runs / f"{run.run_id}.json"
     summary = notes.attempt(lambda: _json(summary_file)) if summary_file.is_file() else None
@@ -171,7 +82,7 @@ def collect(run: Run, workspace: Workspace, evaluation_reader: EvaluationReader)
     push = _push(run, notes)
     return Dashboard(
         run=run,
-        verdict=_verdict(run, push, summary, workspace.root / "logs" / f"{run.run_id}.log"),
+        verdict=verdict(run, push, summary, workspace.root / "logs" / f"{run.run_id}.log"),
         dataset=_dataset(run, config),
         config=config,
         steps=_steps(run),
@@ -210,35 +121,6 @@ def _dataset(run: Run, config: Mapping[str, Any] | None) -> str:
     return str(ingest.properties.get("input_base", "unknown")) if ingest else "unknown"
 
 
-def _verdict(run: Run, push: Push | None, summary: Mapping[str, Any], log_file: Path) -> Verdict:
-    recorded = str(summary.get("error") or "")
-    failed = next((step for step in run.steps if step.state == "failed"), None)
-    # A step can fail before ML Metadata hears of it; the runner knows.
-    failed_at = failed.node_id if failed else str(summary.get("failed_step") or "")
-    if failed_at:
-        reason = (failed.error if failed else "") or recorded
-        if not reason:
-            reason = "No message was recorded: the run may have been killed there."
-            reason += f" Its log: {log_file}" if log_file.is_file() else ""
-        return Verdict("failed", f"FAILED at {failed_at}", reason)
-    if push:
-        if push.properties.get("pushed") != 1:
-            return Verdict("not-pushed", "NOT PUSHED", _not_pushed_reason(push))
-        version = push.properties.get("registry_version")
-        model = push.properties.get("registry_model", "")
-        return Verdict("pushed", f"PUSHED: {model} version {version}")
-    current = next((step for step in run.steps if step.state == "running"), None)
-    if current:
-        reason = recorded or "It is still running, or the run was killed there."
-        return Verdict("incomplete", f"INCOMPLETE: {current.node_id} has not ended", reason)
-    return Verdict("incomplete", "INCOMPLETE: the last step was not reached", recorded)
-
-
-def _not_pushed_reason(push: Push) -> str:
-    named = (v for k, v in push.properties.items() if "reason" in k and v)
-    return str(next(named, "The gate did not bless the model; see its thresholds below."))
-
-
 def _data(run: Run, notes: _Notes) -> Data:
     examples = run.output("movielens_example_gen", "examples")
     statistics = run.output("statistics_gen", "statistics")
@@ -250,13 +132,28 @@ def _data(run: Run, notes: _Notes) -> Data:
     described = (
         notes.attempt(lambda: readers.read_statistics(statistics.path)) if statistics else None
     )
+    drift, drift_note = _drift(run, notes)
     return Data(
         counts=_facts(examples) if examples else {},
         statistics=described or [],
         checked_splits=checked,
         anomalies=found,
+        drift=drift,
+        drift_note=drift_note,
         vocabulary=_vocabulary(run, notes),
     )
+
+
+def _drift(run: Run, notes: _Notes) -> tuple[Sequence[Mapping[str, Any]], str]:
+    report = run.output("data_gate", "report")
+    if report is None:
+        return (), ""
+    path = report.path / "data_gate.json"
+    drift = (notes.attempt(lambda: _json(path)) or {}).get("drift", "")
+    if not isinstance(drift, Mapping):
+        return (), str(drift)
+    spans = f"span {drift.get('newest')} against span {drift.get('before')}"
+    return tuple(drift.get("measured", ())), spans
 
 
 def _vocabulary(run: Run, notes: _Notes) -> int | None:

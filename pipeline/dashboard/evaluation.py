@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,18 +19,45 @@ class Threshold:
     """One threshold of the gate.
 
     Attributes:
-        metric: The metric that it bounds, with the slice unless it is everything.
+        metric: The metric that it bounds.
         value: What was measured; None where the metric is missing, NaN where it has no value.
-        bound: The bound in words, e.g. `at least 0.01`.
+        lower: What the value must reach; None where there is no such bound.
+        upper: What it must not pass; None where there is no such bound.
         passed: The verdict.
         reason: Why it did not pass; empty where it did.
+        slice: Where it is checked; empty where that is the whole test split.
     """
 
     metric: str
     value: float | None
-    bound: str
+    lower: float | None
+    upper: float | None
     passed: bool
     reason: str = ""
+    slice: str = ""
+
+    @property
+    def bound(self) -> str:
+        """The bound in words, e.g. `at least 0.01`."""
+        return " and ".join(
+            f"{words} {bound:g}"
+            for words, bound in (("at least", self.lower), ("at most", self.upper))
+            if bound is not None
+        )
+
+    @property
+    def margin(self) -> float | None:
+        """How far the value is on the good side of the nearest bound; negative on the bad one.
+
+        None where there is no value or no bound.
+        """
+        if self.value is None or math.isnan(self.value):
+            return None
+        distances = [
+            *([] if self.lower is None else [self.value - self.lower]),
+            *([] if self.upper is None else [self.upper - self.value]),
+        ]
+        return min(distances, default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,18 +112,14 @@ def read_evaluation(uri: str) -> Evaluation:
 
 
 def _threshold(verdict: Any, overall: str) -> Threshold:
-    bounds = [
-        f"{words} {bound:g}"
-        for words, bound in (("at least", verdict.lower_bound), ("at most", verdict.upper_bound))
-        if bound is not None
-    ]
-    place = "" if verdict.slice == overall else f" ({verdict.slice})"
     return Threshold(
-        metric=f"{verdict.metric}{place}",
+        metric=verdict.metric,
         value=verdict.value,
-        bound=" and ".join(bounds),
+        lower=verdict.lower_bound,
+        upper=verdict.upper_bound,
         passed=verdict.passed,
         reason="" if verdict.passed else verdict.reason,
+        slice="" if verdict.slice == overall else verdict.slice,
     )
 
 

@@ -30,6 +30,40 @@ def metric(value: float | None) -> str:
     return f"{value:.4f}"
 
 
+def signed(value: float | None) -> str:
+    """Formats a difference with its sign, a true minus: four decimals."""
+    if value is None or math.isnan(value):
+        return MISSING
+    shown = f"{abs(value):.4f}"
+    if float(shown) == 0:
+        return shown
+    return ("\u2212" if value < 0 else "+") + shown
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Formats the ends of an interval; says so where there is none."""
+    return "no interval" if low is None or high is None else f"{low:.4f} to {high:.4f}"
+
+
+def size(count: float | None) -> str:
+    """Formats bytes: kB and MB of 1,000."""
+    if count is None:
+        return MISSING
+    if count >= 1_000_000:
+        return f"{count / 1e6:.2f} MB"
+    return f"{count / 1e3:.0f} kB" if count >= 1000 else f"{count:.0f} B"
+
+
+def duration(value: float) -> str:
+    """Formats a duration in seconds for a glance: `8.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    if value < 60:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def share(part: float, whole: float) -> str:
     """Formats a part of a whole in percent."""
     return f"{100 * part / whole:.4g}%" if whole else MISSING
@@ -44,6 +78,11 @@ def moment(milliseconds: int) -> str:
     """Formats a time, milliseconds since 1970 UTC, to the second."""
     utc = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc)
     return utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def minute(milliseconds: int) -> str:
+    """Formats a time, milliseconds since 1970 UTC, to the minute, without the time zone."""
+    return moment(milliseconds)[:16]
 
 
 def day(unix_seconds: float) -> str:

@@ -116,6 +116,11 @@ def read_anomalies(root: Path) -> tuple[list[str], list[Anomaly]]:
     return splits, found
 
 
+def reading_order(split: str) -> int:
+    """Returns a split's place: train, eval, test, then all others."""
+    return _ORDER.get(split, len(_ORDER))
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
@@ -152,7 +157,7 @@ def _split_files(root: Path, name: str) -> list[tuple[str, Path]]:
     if not folders:
         raise UnreadableError(f"{root}: holds no {_SPLIT_PREFIX}* folder")
     splits = [(path.name.removeprefix(_SPLIT_PREFIX), path / name) for path in folders]
-    return sorted(splits, key=lambda pair: _ORDER.get(pair[0], len(_ORDER)))
+    return sorted(splits, key=lambda pair: reading_order(pair[0]))
 
 
 def _parse(proto: Any, path: Path) -> Any:

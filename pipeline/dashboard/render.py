@@ -1,141 +1,157 @@
-"""Turns the collected facts into one HTML file that loads nothing."""
+"""Turns what is known into one HTML file that loads nothing."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import base64
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 
-from modules import features
-from pipeline.dashboard import charts, tables
-from pipeline.dashboard.collect import Dashboard
-from pipeline.dashboard.formats import metric, moment, number, seconds, year
+from pipeline.dashboard import glossary, headlines, history_tables, quality_tables, tables, views
+from pipeline.dashboard.comparison import compare
+from pipeline.dashboard.formats import metric, moment, number, seconds, signed
+from pipeline.dashboard.history import History, Record
+from pipeline.dashboard.theme import vega_config
 
-_SECTIONS = (
-    ("steps", "Steps"),
+_TEMPLATES = Path(__file__).parent / "templates"
+
+_RUN_SECTIONS = (
     ("data", "Data"),
     ("training", "Training"),
-    ("metrics", "Metrics"),
     ("gate", "Gate"),
+    ("quality", "Recall"),
+    ("slices", "Slices"),
+    ("comparison", "Comparison"),
     ("variants", "Variants"),
     ("registry", "Registry"),
-    ("configuration", "Configuration"),
+    ("history", "History"),
     ("lineage", "Lineage"),
+    ("configuration", "Configuration"),
 )
-_RECALL = "recall_at_10"
-_TO_BEAT = tuple(f"{_RECALL}_{name}" for name in ("popularity", "recent_popularity", "blessed"))
-_MOST_SERIES = 4
+_ALL_SECTIONS = (("history", "History"), ("runs-section", "Runs"), ("stories", "Each run"))
 
 
-def render(dashboard: Dashboard) -> str:
-    """Returns the page; the same facts give the same bytes."""
+def run_page(run_id: str, history: History) -> str:
+    """Returns the page about one run; the same facts give the same bytes.
+
+    Args:
+        run_id: One of the history's.
+        history: All runs of the workspace.
+    """
+    record = history.record(run_id)
+    d = record.dashboard
+    return _page(
+        "run.html",
+        title=f"{d.dataset}: {d.verdict.headline} ({run_id})",
+        sections=_RUN_SECTIONS,
+        d=d,
+        record=record,
+        headlines=headlines.of_run(d),
+        data=views.data(d),
+        training=views.training(d),
+        quality=views.quality(d, history),
+        variants=views.variants(d),
+        registry=views.registry(d),
+        past=views.past(history, history.of_pipeline(d.run.pipeline), run_id, links=False),
+        lineage=views.lineage(d),
+        config_text=views.configuration(d),
+    )
+
+
+def all_page(history: History, workspace: str) -> str:
+    """Returns the page about all runs of a workspace.
+
+    Args:
+        history: All runs of the workspace.
+        workspace: What to call it.
+    """
+    return _page(
+        "all.html",
+        title=f"All runs of {workspace}",
+        sections=_ALL_SECTIONS,
+        workspace=workspace,
+        headlines=headlines.of_all(history),
+        past=views.past(history, history.records, "", links=True),
+        stories=[_story(record, history) for record in reversed(history.records)],
+    )
+
+
+def _story(record: Record, history: History) -> dict[str, Any]:
+    """Returns a run in short: what the whole page about it begins with, and its main tables."""
+    d = record.dashboard
+    rows = compare(d.evaluation) if d.evaluation else []
+    names = views.recommender_names(d, history)
+    return {
+        "record": record,
+        "d": d,
+        "outcome": history_tables.outcome(record),
+        "headlines": headlines.of_run(d),
+        "gate": quality_tables.gate(d.evaluation) if d.evaluation else None,
+        "comparison": quality_tables.compared(rows, names, glossary.GATED_K) if rows else None,
+        "charts": [
+            views.Chart(f"run-{record.number}-{chart.anchor}", chart.title, chart.spec)
+            for chart in views.training(d)["charts"]
+        ],
+        "variants": tables.variants(d) if d.variants else None,
+    }
+
+
+def _page(template: str, **facts: Any) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, metric=metric, seconds=seconds, moment=moment, artifacts=tables.artifacts
+        number=number,
+        metric=metric,
+        seconds=seconds,
+        moment=moment,
+        signed=signed,
+        as_json=_json,
+        described=glossary.metric,
     )
-    template = environment.get_template("dashboard.html")
-    return template.render(d=dashboard, sections=_SECTIONS, **_view(dashboard)) + "\n"
+    library, scripts = _chart_library(), _own_scripts()
+    page = environment.get_template(template).render(
+        style=(_TEMPLATES / "style.css").read_text("utf-8"),
+        library=library,
+        scripts=scripts,
+        policy=_policy(library, scripts),
+        vega_config=vega_config(),
+        **facts,
+    )
+    return page + "\n"
 
 
-def _view(d: Dashboard) -> dict[str, Any]:
-    """Returns everything that the template needs beside the facts themselves."""
-    epoch_columns, epoch_rows = tables.epochs(d.epochs)
-    metric_columns, metric_rows = tables.metrics(d.evaluation) if d.evaluation else ([], [])
-    variant_columns, variant_rows = tables.variants(d.conversion)
-    return {
-        "headlines": _headlines(d),
-        "count_rows": tables.counts(d.data.counts),
-        "anomaly_rows": tables.anomalies(d.data.anomalies),
-        "statistic_rows": tables.statistics(d.data.statistics),
-        "histograms": _histograms(d),
-        "training_charts": _training_charts(d.epochs),
-        "epoch_columns": epoch_columns,
-        "epoch_rows": epoch_rows,
-        "metric_chart": _metric_chart(d),
-        "metric_columns": metric_columns,
-        "metric_rows": metric_rows,
-        "variant_columns": variant_columns,
-        "variant_rows": variant_rows,
-        "conversion_rows": tables.conversion_settings(d.conversion),
-        "push_rows": tables.properties(d.push.properties) if d.push else [],
-        "file_rows": tables.files(d.push.files) if d.push else [],
-        "config_text": yaml.safe_dump(dict(d.config), sort_keys=False) if d.config else "",
-    }
+def _chart_library() -> str:
+    """Returns Vega, Vega-Lite and Vega-Embed as one script."""
+    # Slow to import, and needed by no other command.
+    import vl_convert
+
+    return str(vl_convert.javascript_bundle())
 
 
-def _headlines(d: Dashboard) -> list[tuple[str, str]]:
-    states = [row.state for row in d.steps]
-    kinds = [kind for kind in dict.fromkeys(states) if kind]
-    rows = [("Steps", ", ".join(f"{states.count(kind)} {kind}" for kind in kinds))]
-    working = sum(s.seconds for s in d.run.steps if s.state in ("done", "failed"))
-    rows.append(("Time in steps", f"{working:,.1f} s"))
-    if d.config:
-        encoder = d.config.get("model", {}).get("encoder", {}).get("name")
-        length = d.config.get("history", {}).get("length")
-        rows.append(("Encoder", f"{encoder}, histories of {length}"))
-        rows.append(("Seed", str(d.config.get("seed"))))
-    overall = next(iter(d.evaluation.slices.values()), {}) if d.evaluation else {}
-    if _RECALL in overall:
-        rows.append(("Recall@10 on test", metric(overall[_RECALL])))
-    return rows
+def _own_scripts() -> str:
+    return "\n".join(
+        (_TEMPLATES / name).read_text("utf-8") for name in ("tables.js", "charts.js", "page.js")
+    )
 
 
-def _histograms(d: Dashboard) -> str:
-    train = next((s for s in d.data.statistics if s.split == features.SPLIT_TRAIN), None)
-    panels = {}
-    for feature in train.features if train else ():
-        if not feature.histogram or feature.minimum == feature.maximum:
-            continue
-        if feature.name == features.TIMESTAMP:
-            panels[f"{feature.name}, year"] = [
-                (year(low), year(high), count) for low, high, count in feature.histogram
-            ]
-        elif feature.name != features.USER_ID:  # an arbitrary number, its distribution says nothing
-            panels[feature.name] = list(feature.histogram)
-    return charts.histograms("Values of the training split", panels) if panels else ""
+def _policy(*scripts: str) -> str:
+    """Returns a content security policy: these scripts alone, and no connection to anywhere."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src {hashes}"
 
 
-def _training_charts(epochs: Sequence[Mapping[str, float]]) -> list[dict[str, str]]:
-    if not epochs:
-        return []
-    names = dict.fromkeys(name for row in epochs for name in row)
-    position = [row.get("epoch", float(i + 1)) for i, row in enumerate(epochs)]
-    losses = [name for name in names if "loss" in name]
-    scores = [name for name in (_RECALL, "ndcg_at_10", "mrr") if name in names]
-    drawn = []
-    for title, group, caption in (
-        ("Loss", losses, "Training loss by epoch."),
-        ("Quality on eval", scores, "Metrics on the eval split; recall@10 decides when to stop."),
-    ):
-        if group:
-            series = {
-                name: [row.get(name, math.nan) for row in epochs] for name in group[:_MOST_SERIES]
-            }
-            drawn.append(
-                {"svg": charts.lines(title, "epoch", position, series), "caption": caption}
-            )
-    return drawn
-
-
-def _metric_chart(d: Dashboard) -> str:
-    """Draws recall@10 of the model and of what it must beat, slice by slice."""
-    if not d.evaluation:
-        return ""
-    slices = d.evaluation.slices
-    groups = [name for name, values in slices.items() if _RECALL in values]
-    series = {
-        name: [slices[group].get(name, math.nan) for group in groups]
-        for name in (_RECALL, *_TO_BEAT)
-    }
-    drawn = {n: values for n, values in series.items() if not all(map(math.isnan, values))}
-    return charts.bars("Recall@10", groups, drawn) if drawn else ""
+def _json(tree: Any) -> str:
+    """Returns JSON that may stand inside a script element."""
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")

@@ -1,0 +1,259 @@
+"""What each part of the page shows: tables, charts and sentences, by name, for the templates."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from modules import features
+from pipeline.dashboard import (
+    charts,
+    comparison,
+    glossary,
+    graph,
+    history_tables,
+    lineage_tables,
+    overview_charts,
+    quality_charts,
+    quality_tables,
+    slices,
+    tables,
+)
+from pipeline.dashboard.evaluation import Evaluation
+from pipeline.dashboard.facts import Dashboard
+from pipeline.dashboard.formats import year
+from pipeline.dashboard.history import History, Record, same_windows
+from pipeline.dashboard.vega import Spec
+
+View = dict[str, Any]
+
+_EVAL_SCORES = (glossary.RECALL, "ndcg_at_10", "mrr")
+_LEARNING_RATE = "learning_rate"
+_MOST_CURVES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A chart in the page.
+
+    Attributes:
+        anchor: Its id.
+        title: Above it.
+        spec: What is drawn.
+        caption: Below it.
+        band: Height of each row of a chart whose number of rows changes; 0 for others.
+    """
+
+    anchor: str
+    title: str
+    spec: Spec
+    caption: str = ""
+    band: int = 0
+
+
+def data(d: Dashboard) -> View:
+    """Shows counts, anomalies, drift and statistics."""
+    return {
+        "counts": tables.counts(d.data.counts),
+        "by_split": tables.by_split(d.data.counts),
+        "anomalies": tables.anomalies(d.data.anomalies),
+        "drift": tables.drift(d.data.drift) if d.data.drift else None,
+        "statistics": tables.statistics(d.data.statistics),
+        "histograms": _histograms(d),
+    }
+
+
+def training(d: Dashboard) -> View:
+    """Shows the figures of each epoch."""
+    if not d.epochs:
+        return {"charts": [], "table": None, "best": None}
+    rows = [{"epoch": float(i), **row} for i, row in enumerate(d.epochs, start=1)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    scored = [row for row in rows if math.isfinite(row.get(glossary.RECALL, math.nan))]
+    best = max(scored, key=lambda row: row[glossary.RECALL], default=None)
+    groups = (
+        ("loss", "Training loss", [name for name in names if "loss" in name]),
+        ("scores", "Quality on the eval split", [name for name in _EVAL_SCORES if name in names]),
+        ("rate", "Learning rate", [_LEARNING_RATE] if _LEARNING_RATE in names else []),
+    )
+    drawn = [
+        Chart(
+            f"training-{anchor}",
+            title,
+            charts.curves(
+                rows,
+                group[:_MOST_CURVES],
+                title.lower(),
+                int(best["epoch"]) if best and anchor == "scores" else None,
+            ),
+        )
+        for anchor, title, group in groups
+        if group
+    ]
+    return {"charts": drawn, "table": tables.epochs(d.epochs), "best": best}
+
+
+def quality(d: Dashboard, history: History) -> View | None:
+    """Shows gate, recall curves, slices and comparison; None where nothing was evaluated."""
+    evaluation = d.evaluation
+    if evaluation is None:
+        return None
+    names = recommender_names(d, history)
+    rows = comparison.compare(evaluation)
+    curves = comparison.recall_by_k(evaluation)
+    champion = history.champion_of(d)
+    if champion and champion.evaluation and same_windows(champion.run, d.run):
+        # The gate measures the champion at one K; its own evaluation has all of them.
+        own = comparison.recall_by_k(champion.evaluation).get(comparison.MODEL)
+        curves |= {"blessed": own} if own else {}
+    tail = [row for row in rows if row.slice.family == "popularity_segment"]
+    k = glossary.GATED_K
+    return {
+        "gate": quality_tables.gate(evaluation),
+        "curve": Chart("recall-by-k", "Recall by K", quality_charts.recall_by_k(curves, names)),
+        "segments": Chart(
+            "segments", "From head to tail", quality_charts.segments(tail, names, k)
+        )
+        if tail
+        else None,
+        "explorer": _explorer(evaluation),
+        "comparison": Chart(
+            "comparison-chart", f"Recall@{k} by slice", quality_charts.compared(rows, names, k)
+        )
+        if rows
+        else None,
+        "comparison_table": quality_tables.compared(rows, names, k),
+        "references": [names[key] for key in comparison.references(rows)],
+        "has_champion": "blessed" in comparison.references(rows),
+    }
+
+
+def _explorer(evaluation: Evaluation) -> View:
+    """Shows the metrics by slice, with what one can choose."""
+    found = slices.measures(evaluation)
+    known = slices.metrics(evaluation)
+    metric = next((m for m in known if m.name == glossary.RECALL), known[0] if known else None)
+    families = slices.families([measure.slice for measure in found])
+    groups = (glossary.OF_THE_MODEL, glossary.OF_OTHERS, glossary.DIFFERENCES)
+    return {
+        "chart": Chart(
+            "slices-chart",
+            "Metric by slice",
+            quality_charts.by_slice(
+                found, metric.name if metric else "", quality_charts.ALL_FAMILIES
+            ),
+            band=quality_charts.BAND,
+        ),
+        "table": quality_tables.by_slice(evaluation),
+        "metric": metric,
+        "groups": [(group, [m for m in known if m.group == group]) for group in groups],
+        "families": [(key, name) for key, name in families.items() if key != slices.OVERALL],
+        "meanings": [
+            (name, meaning)
+            for key, name in families.items()
+            if (meaning := glossary.family_meaning(key))
+        ],
+        "few": slices.FEW_WINDOWS,
+        "small": sum(one.is_small for one in slices.slices(evaluation)),
+    }
+
+
+def variants(d: Dashboard) -> View | None:
+    """Shows sizes and parity of the variants; None where nothing was converted."""
+    if not d.variants:
+        return None
+    measures = overview_charts.variant_measures(d.variants)
+    chart = None
+    if measures and all(report.get("bytes") for report in d.variants.values()):
+        spec = overview_charts.variants(d.variants, d.gated)
+        chart = Chart("variants-chart", "Size against quality", spec)
+    return {
+        "chart": chart,
+        "measures": [(key, overview_charts.MEASURES[key]) for key in measures],
+        "table": tables.variants(d),
+        "settings": tables.conversion_settings(d.conversion),
+        "has_latency": "latency_ms" in measures,
+    }
+
+
+def past(history: History, records: Sequence[Record], current: str, links: bool) -> View:
+    """Shows runs and versions."""
+    measured = [record for record in records if glossary.RECALL in record.dashboard.overall]
+    metrics = [(name, glossary.metric(name)) for name in overview_charts.HISTORY_METRICS]
+    return {
+        "chart": Chart(
+            "history-chart", "Metrics over runs", overview_charts.history(measured, current)
+        )
+        if measured
+        else None,
+        "metrics": metrics,
+        "runs": history_tables.runs(records, current, links),
+        "versions": history_tables.versions(history.versions) if history.versions else None,
+        "note": history.note,
+    }
+
+
+def registry(d: Dashboard) -> View | None:
+    """Shows the push; None where the run did not get there."""
+    if d.push is None:
+        return None
+    return {
+        "properties": tables.properties("push", "The push", d.push.properties),
+        "files": tables.files(d.push.files) if d.push.files else None,
+    }
+
+
+def lineage(d: Dashboard) -> View:
+    """Shows steps, artifacts and the graph of both."""
+    reached = [row.step for row in d.steps if row.step]
+    return {
+        "graph": graph.graph(d.run),
+        "steps": lineage_tables.steps(d.steps),
+        "artifacts": lineage_tables.artifacts(d.run),
+        "details": [
+            (
+                step,
+                lineage_tables.inputs_and_outputs(step),
+                tables.properties(
+                    f"settings-{step.node_id}", f"Settings of {step.node_id}", step.properties
+                ),
+            )
+            for step in reached
+        ],
+    }
+
+
+def configuration(d: Dashboard) -> str:
+    """Returns the whole configuration as YAML; empty where it was not recorded."""
+    return yaml.safe_dump(dict(d.config), sort_keys=False) if d.config else ""
+
+
+def recommender_names(d: Dashboard, history: History) -> dict[str, str]:
+    """Names the model and the others; the champion with its version where that is known."""
+    names = {comparison.MODEL: f"this model ({d.gated})" if d.gated else "this model"}
+    names |= glossary.RECOMMENDERS
+    champion = history.champion_of(d)
+    if champion and champion.push and champion.push.version is not None:
+        names["blessed"] += f" (version {champion.push.version})"
+    return names
+
+
+def _histograms(d: Dashboard) -> list[Chart]:
+    train = next((s for s in d.data.statistics if s.split == features.SPLIT_TRAIN), None)
+    drawn = []
+    for feature in train.features if train else ():
+        if not feature.histogram or feature.minimum == feature.maximum:
+            continue
+        # A user's id is an arbitrary number: its distribution says nothing.
+        if feature.name == features.USER_ID:
+            continue
+        buckets, is_year = feature.histogram, feature.name == features.TIMESTAMP
+        if is_year:
+            buckets = [(year(low), year(high), count) for low, high, count in buckets]
+        spec = charts.histogram(feature.name, buckets, is_year)
+        drawn.append(Chart(f"histogram-{feature.name}", "", spec))
+    return drawn
