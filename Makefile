@@ -1,5 +1,5 @@
 PYTHON := .venv/bin/python
-SOURCES := pipeline components modules schema kubeflow device benchmarks tools tests notebooks
+SOURCES := pipeline components modules schema kubeflow device benchmarks tools tests notebooks examples
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix device/web run --silent
 
 .DEFAULT_GOAL := help
