@@ -9,11 +9,15 @@ const COMBINING_MARKS = /\p{M}/gu;
 const JOINTS = /['’.*·]/g;
 const BETWEEN_WORDS = /[^\p{L}\p{N}]+/u;
 
-/** Returns a title's names as words: the main one, then those in parentheses; without the year. */
+/**
+ * Returns a title's names as words, without the year: the main one, those in parentheses, and all
+ * of them at once where there are any.
+ */
 export function namesOf(title: string): string[][] {
   const whole = title.trim().replace(YEAR, '');
   const others = Array.from(whole.matchAll(OTHER_NAME), ([, name]) => name ?? '');
-  return [whole.replace(OTHER_NAME, ''), ...others]
+  const names = [whole.replace(OTHER_NAME, ''), ...others, ...(others.length > 0 ? [whole] : [])];
+  return names
     .map((name) => wordsOf(articleInFront(fold(name))))
     .filter((words) => words.length > 0);
 }

@@ -26,6 +26,7 @@ const TITLES = [
   'White Heat (1949)',
   'Alien (1979)',
   'Aliens (1986)',
+  'Boat, The (Das Boot) (1981)',
 ];
 
 const MOVIES: Movie[] = TITLES.map((title, index) => ({
@@ -75,6 +76,11 @@ test.each([
   ['the magnificent seven', TITLES[5]],
   ['la cite des enfants perdus', TITLES[6]],
   ['lost children', TITLES[6]],
+  [TITLES[5] as string, TITLES[5]],
+  [TITLES[6] as string, TITLES[6]],
+  ['boat, the (das boot)', 'Boat, The (Das Boot) (1981)'],
+  ['the boat das boot', 'Boat, The (Das Boot) (1981)'],
+  ['das boot', 'Boat, The (Das Boot) (1981)'],
   ['star', 'Star (1996)'],
   ['star w', TITLES[0]],
   ['alien', 'Alien (1979)'],
