@@ -117,6 +117,17 @@ export class Bundle {
     }
     return this.read(file);
   }
+
+  /**
+   * Reads every listed file.
+   *
+   * @throws BundleError: one is missing or differs from its digest.
+   */
+  async verify(): Promise<void> {
+    for (const name of this.manifest.files.keys()) {
+      await this.read(name);
+    }
+  }
 }
 
 /** Files of a bundle, each compared with its digest. */

@@ -37,7 +37,10 @@ export function show(value: unknown): string {
   return value === undefined ? 'missing' : String(value);
 }
 
-/** Returns what an error of any kind says; LiteRT throws errors of its own and numbers. */
+/** Returns what an error of any kind says; LiteRT.js throws the event of a script that is missing. */
 export function reason(error: unknown): string {
+  if (error instanceof Event) {
+    return 'its script does not load';
+  }
   return error instanceof Error ? error.message : String(error);
 }

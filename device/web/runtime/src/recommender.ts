@@ -117,9 +117,9 @@ export class Recommender {
     }
     const moment = secondsOf(request.now ?? thisSecond(), 'now');
     const user = userNumbers(request.user ?? {}, manifest.categories);
+    const excluded = new Set([...past, ...this.#ids(request.watched ?? [])]);
     const { context, further } = encode(manifest, events, moment, user);
     const ranking = await this.rank(context, further);
-    const excluded = new Set([...past, ...this.#ids(request.watched ?? [])]);
     const recommendations = firstUnseen(ranking, excluded, k).map(({ id, score }) => {
       const movie = movies[id - 1] as Movie;
       return { movieId: movie.movieId, title: movie.title, score, movie };

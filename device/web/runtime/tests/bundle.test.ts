@@ -33,6 +33,7 @@ function damaged(files: toy.Files, name: string, at: number): toy.Files {
 
 test('a whole bundle is read', async () => {
   const bundle = await load(toy.files());
+  await bundle.verify();
   expect(bundle.manifest).toMatchObject({
     bundleId: 'abc',
     modelName: 'pocketrec',
@@ -165,6 +166,7 @@ describe('files', () => {
     async (name) => {
       const bundle = await load(damaged(toy.files(), name, -1));
       await expect(bundle.read(name)).rejects.toThrow(`shelf/${name}: sha256 is `);
+      await expect(bundle.verify()).rejects.toThrow(`shelf/${name}: sha256 is `);
     },
   );
 
