@@ -179,7 +179,9 @@ class Lineage:
         if run_id is None:
             return known[-1]
         if run_id not in known:
-            raise DataError(f"--run {run_id}: no such run in {self._database}{_listed(run_id, known)}")
+            raise DataError(
+                f"--run {run_id}: no such run in {self._database}{_listed(run_id, known)}"
+            )
         return run_id
 
     def read(self, run_id: str | None = None) -> Run:

@@ -47,9 +47,10 @@ def handler(args: argparse.Namespace) -> int:
     quiet_tensorflow()
     workspace = Workspace.at(args.workspace)
     lineage = Lineage(workspace.metadata_db)
-    name = "all" if args.all else lineage.find(args.run)
+    run_id = lineage.find(args.run)
     history = read_history(lineage, workspace, read_evaluation)
-    page = all_page(history, workspace.root.name) if args.all else run_page(name, history)
+    page = all_page(history, workspace.root.name) if args.all else run_page(run_id, history)
+    name = "all" if args.all else run_id
     path = (args.output or workspace.dashboards / f"{name}.html").resolve()
     try:
         write_text(path, page)

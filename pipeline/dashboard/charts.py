@@ -98,4 +98,6 @@ def histogram(
 def _course(name: str, rows: Sequence[Mapping[str, float]]) -> str:
     values = [row[name] for row in rows if math.isfinite(row.get(name, math.nan))]
     label = glossary.metric(name).label
-    return f"{label} from {values[0]:.4g} to {values[-1]:.4g}" if values else f"{label} has no value"
+    return (
+        f"{label} from {values[0]:.4g} to {values[-1]:.4g}" if values else f"{label} has no value"
+    )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.dashboard import readers
 from pipeline.dashboard.evaluation import EvaluationReader
-from pipeline.dashboard.facts import Dashboard, Data, Push, StepRow
+from pipeline.dashboard.facts import UNKNOWN_DATASET, Dashboard, Data, Push, StepRow
 from pipeline.dashboard.moved import at_home
 from pipeline.dashboard.verdict import verdict
 from pipeline.errors import DataError
@@ -118,7 +118,7 @@ def _dataset(run: Run, config: Mapping[str, Any] | None) -> str:
     if config and "dataset" in config:
         return str(config["dataset"])
     ingest = run.step("movielens_example_gen")
-    return str(ingest.properties.get("input_base", "unknown")) if ingest else "unknown"
+    return str(ingest.properties.get("input_base", UNKNOWN_DATASET)) if ingest else UNKNOWN_DATASET
 
 
 def _data(run: Run, notes: _Notes) -> Data:

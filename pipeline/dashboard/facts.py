@@ -11,6 +11,10 @@ from pipeline.dashboard.evaluation import Evaluation
 from pipeline.lineage import PropertyValue, Run, Step
 
 
+UNKNOWN_DATASET = "unknown"
+"""What a data set is called that a run did not record."""
+
+
 @dataclasses.dataclass(frozen=True)
 class StepRow:
     """One line of the table of steps; `step` is None where the run never got there."""

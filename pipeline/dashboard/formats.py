@@ -31,11 +31,11 @@ def metric(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """Formats a difference with its sign, a true minus: four decimals."""
+    """Formats a difference with its sign, a true minus: four decimals, and counts in full."""
     if value is None or math.isnan(value):
         return MISSING
-    shown = f"{abs(value):.4f}"
-    if float(shown) == 0:
+    shown = metric(abs(value))
+    if shown == metric(0.0):
         return shown
     return ("\u2212" if value < 0 else "+") + shown
 

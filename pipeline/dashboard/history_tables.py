@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pipeline.dashboard import glossary
-from pipeline.dashboard.facts import Dashboard
+from pipeline.dashboard.facts import UNKNOWN_DATASET, Dashboard
 from pipeline.dashboard.formats import MISSING, metric, minute, moment, signed, size
 from pipeline.dashboard.history import Record
 from pipeline.dashboard.table import Cell, Column, Row, Table, figure, text
@@ -43,8 +43,8 @@ def runs(records: Sequence[Record], current: str = "", links: bool = False) -> T
     """
     # On the page about one run there is less room; there, the chart has the others.
     shown = _SHOWN if links else _SHOWN[:2]
-    datasets = {record.dashboard.dataset for record in records}
-    encoders = {encoder(record.dashboard) for record in records}
+    datasets = {record.dashboard.dataset for record in records} - {UNKNOWN_DATASET}
+    encoders = {encoder(record.dashboard) for record in records} - {MISSING}
     told = [
         *([Column("Data set")] if len(datasets) > 1 else []),
         *([Column("Encoder")] if len(encoders) > 1 else []),

@@ -13,7 +13,7 @@ from pipeline.dashboard.formats import moment
 from pipeline.dashboard.history import Record
 from pipeline.dashboard.history_tables import OUTCOMES, outcome
 from pipeline.dashboard.theme import OUTCOME_COLOURS, OUTCOME_SHAPES, QUIET, SERIES
-from pipeline.dashboard.vega import Spec, data, finish
+from pipeline.dashboard.vega import Spec, data, finish, with_ends
 
 MEASURES: Mapping[str, str] = {
     "recall_at_10": "Recall@10",
@@ -80,9 +80,9 @@ def variants(reports: Mapping[str, Mapping[str, Any]], gated: str) -> Spec:
             alt.Tooltip("high:Q", title="95% to", format=".4f"),
         ],
     )
-    whiskers = base.mark_rule(color=QUIET, strokeWidth=6, opacity=0.3)
+    whiskers = with_ends(base).mark_rule(color=QUIET, strokeWidth=6, opacity=0.3)
     texts = base.mark_text(align="left", dx=10, dy=-9).encode(y=y, text="variant:N")
-    chart = alt.layer(whiskers.encode(y=alt.Y("low:Q"), y2="high:Q"), points, texts).add_params(
+    chart = alt.layer(whiskers.encode(y="from:Q", y2="to:Q"), points, texts).add_params(
         alt.param(name="measure", value=variant_measures(reports)[0])
     )
     told = "; ".join(f"{name}: {report['bytes'] / 1000:.0f} kB" for name, report in reports.items())
@@ -130,14 +130,16 @@ def history(records: Sequence[Record], current: str = "") -> Spec:
             alt.Tooltip("high:Q", title="95% to", format=".4f"),
         ],
     )
-    whiskers = base.mark_rule(color=QUIET, strokeWidth=6, opacity=0.25)
+    whiskers = with_ends(base).mark_rule(color=QUIET, strokeWidth=6, opacity=0.25)
     texts = base.mark_text(dy=-16).encode(y=y, text="label:N")
-    chart = alt.layer(
-        whiskers.encode(y=alt.Y("low:Q"), y2="high:Q"), lines, points, texts
-    ).add_params(alt.param(name="metric", value=HISTORY_METRICS[0]))
+    chart = alt.layer(whiskers.encode(y="from:Q", y2="to:Q"), lines, points, texts).add_params(
+        alt.param(name="metric", value=HISTORY_METRICS[0])
+    )
     measured = [row for row in values if row["metric"] == HISTORY_METRICS[0]]
     told = "; ".join(f"run {row['run']}: {row['value']:.4f}, {row['told']}" for row in measured)
-    return finish(chart, f"Metrics over runs. {glossary.metric(glossary.RECALL).label}: {told}.", 260)
+    return finish(
+        chart, f"Metrics over runs. {glossary.metric(glossary.RECALL).label}: {told}.", 260
+    )
 
 
 def _points(record: Record, current: str) -> list[dict[str, Any]]:

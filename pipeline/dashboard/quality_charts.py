@@ -18,7 +18,7 @@ from pipeline.dashboard.theme import (
     RECOMMENDER_SHAPES,
     SERIES,
 )
-from pipeline.dashboard.vega import Spec, data, finish
+from pipeline.dashboard.vega import Spec, data, finish, with_ends
 
 ALL_FAMILIES = "*"
 BAND = 28
@@ -80,10 +80,10 @@ def by_slice(measures: Sequence[Measure], metric: str, family: str) -> Spec:
         opacity=alt.condition("datum.note", alt.value(0.5), alt.value(1)),
         tooltip=[alt.Tooltip("slice:N"), *_INTERVAL, _WINDOWS],
     )
-    whiskers = base.transform_filter("datum.low != null").mark_rule(color=INK, strokeWidth=1.5)
+    whiskers = with_ends(base).mark_rule(color=INK, strokeWidth=1.5)
     texts = base.mark_text(align="left", dx=7).encode(x="end:Q", text="text:N")
     line = shown.mark_rule(color=QUIET, strokeDash=[4, 4]).encode(x="max(whole):Q")
-    chart = alt.layer(line, bars, whiskers.encode(x="low:Q", x2="high:Q"), texts).add_params(
+    chart = alt.layer(line, bars, whiskers.encode(x="from:Q", x2="to:Q"), texts).add_params(
         alt.param(name="metric", value=metric),
         alt.param(name="family", value=family),
         alt.param(name="windows", value=0),
@@ -121,7 +121,7 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
     ]
     base = alt.Chart(data(values)).encode(y=alt.Y("slice:N").title(None).sort(None))
     spans = base.mark_rule(color=GRID, strokeWidth=2).encode(x="min(value):Q", x2="max(value):Q")
-    own = base.transform_filter("datum.is_model && datum.low != null")
+    own = with_ends(base.transform_filter("datum.is_model"))
     whiskers = own.mark_rule(color=SERIES[0], strokeWidth=6, opacity=0.3)
     points = base.mark_point(filled=True, opacity=1).encode(
         size=alt.condition("datum.is_model", alt.value(70), alt.value(110)),
@@ -129,7 +129,7 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
         **_recommenders(list(dict.fromkeys(k for r in rows for k in r.by_recommender)), names),
         tooltip=[alt.Tooltip("slice:N"), alt.Tooltip("recommender:N"), *_INTERVAL, _WINDOWS],
     )
-    chart = alt.layer(spans, whiskers.encode(x="low:Q", x2="high:Q"), points)
+    chart = alt.layer(spans, whiskers.encode(x="from:Q", x2="to:Q"), points)
     text = f"Recall@{k} of {', '.join(names.values())} by slice; the table below holds the numbers."
     return finish(chart, text, len(rows) * BAND)
 
@@ -164,7 +164,7 @@ def recall_by_k(
         color=encoding["color"],
     )
     y = alt.Y("value:Q").title("recall@K").axis(tickCount=5)
-    whiskers = base.mark_rule(strokeWidth=6, opacity=0.25).encode(y=alt.Y("low:Q"), y2="high:Q")
+    whiskers = with_ends(base).mark_rule(strokeWidth=6, opacity=0.25)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
         y=y,
         shape=encoding["shape"],
@@ -174,7 +174,9 @@ def recall_by_k(
         f"{names[key]}: " + ", ".join(f"{m.value:.4f} at {k}" for k, m in points)
         for key, points in curves.items()
     )
-    chart = alt.layer(whiskers, base.mark_line(strokeWidth=2).encode(y=y), points)
+    chart = alt.layer(
+        whiskers.encode(y="from:Q", y2="to:Q"), base.mark_line(strokeWidth=2).encode(y=y), points
+    )
     return finish(chart, f"Recall by K on the whole test split. {told}.", 260)
 
 
@@ -203,7 +205,7 @@ def segments(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
         color=encoding["color"],
         tooltip=[alt.Tooltip("segment:N"), alt.Tooltip("recommender:N"), *_INTERVAL, _WINDOWS],
     )
-    whiskers = base.mark_rule(color=INK).encode(y=alt.Y("low:Q"), y2="high:Q")
+    whiskers = with_ends(base).mark_rule(color=INK).encode(y="from:Q", y2="to:Q")
     told = "; ".join(
         f"{row.slice.label}: {row.by_recommender[MODEL].value:.4f}"
         for row in rows
@@ -213,7 +215,9 @@ def segments(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
     return finish(alt.layer(bars, whiskers), text, 260)
 
 
-def _recommenders(keys: Sequence[str], names: Mapping[str, str]) -> dict[str, alt.Color | alt.Shape]:
+def _recommenders(
+    keys: Sequence[str], names: Mapping[str, str]
+) -> dict[str, alt.Color | alt.Shape]:
     """Encodes recommenders by colour and by shape, so that nobody has to tell colours apart."""
     domain = [names[key] for key in keys]
     colours = [RECOMMENDER_COLOURS[key] for key in keys]

@@ -30,7 +30,7 @@ def gate(evaluation: Evaluation) -> Table:
                     text(f"{threshold.metric}{place}"),
                     state("pass" if threshold.passed else "fail"),
                     figure(threshold.value, metric(threshold.value)),
-                    text(threshold.bound),
+                    text(threshold.bound, kind="short"),
                     figure(threshold.margin, margin, kind="good" if threshold.passed else "bad"),
                     text(threshold.reason or known.meaning),
                 ]

@@ -74,7 +74,6 @@ def vega_config() -> dict[str, Any]:
             "titleColor": QUIET,
             "labelFontSize": 12,
             "labelLimit": 220,
-            "columns": {"signal": "max(1, floor(width / 150))"},
             "symbolSize": 90,
             "title": None,
         },

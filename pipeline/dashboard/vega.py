@@ -17,6 +17,19 @@ def data(values: Sequence[Mapping[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=[{k: _plain(v) for k, v in row.items()} for row in values])
 
 
+def with_ends(chart: alt.Chart) -> alt.Chart:
+    """Adds the ends of intervals as `from` and `to`; without an interval, both are the value.
+
+    A whisker of no length is not seen, whereas a scale without any end complains.
+    """
+    return chart.transform_calculate(
+        **{
+            "from": "datum.low == null ? datum.value : datum.low",
+            "to": "datum.high == null ? datum.value : datum.high",
+        }
+    )
+
+
 def finish(chart: Any, description: str, height: int) -> Spec:
     """Returns a chart's specification.
 
@@ -29,7 +42,7 @@ def finish(chart: Any, description: str, height: int) -> Spec:
         width="container",
         height=height,
         description=description,
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding", resize=True),
     )
     spec: Spec = chart.to_dict()
     # The schema's address is never loaded, but an offline page is better without any.

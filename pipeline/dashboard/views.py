@@ -115,9 +115,7 @@ def quality(d: Dashboard, history: History) -> View | None:
     return {
         "gate": quality_tables.gate(evaluation),
         "curve": Chart("recall-by-k", "Recall by K", quality_charts.recall_by_k(curves, names)),
-        "segments": Chart(
-            "segments", "From head to tail", quality_charts.segments(tail, names, k)
-        )
+        "segments": Chart("segments", "From head to tail", quality_charts.segments(tail, names, k))
         if tail
         else None,
         "explorer": _explorer(evaluation),

@@ -2,6 +2,9 @@
 // Draws each chart from the specification beside it, the visible ones first.
 
 const PocketRecCharts = (() => {
+  /** Room for one entry of a legend, in pixels. */
+  const LEGEND_WIDTH = 170;
+
   /** @type {Map<Element, Promise<any>>} */
   const views = new Map();
 
@@ -19,6 +22,8 @@ const PocketRecCharts = (() => {
     const place = figure.querySelector(".drawing");
     const spec = parse(figure.querySelector("script")?.textContent);
     const config = parse(document.getElementById("vega-config")?.textContent);
+    // A legend is laid out once, before the chart knows how wide it will be.
+    config.legend.columns = Math.max(1, Math.floor((place?.clientWidth ?? 0) / LEGEND_WIDTH));
     // The interpreter instead of compiled expressions: the page's policy allows no eval.
     const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, config };
     // @ts-ignore the library is inlined before this script

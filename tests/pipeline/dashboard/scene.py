@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from pipeline.config.root import Config
 from pipeline.dashboard.evaluation import Evaluation, Threshold
+from pipeline.dashboard.facts import Dashboard
+from pipeline.dashboard.history import History, read_history
+from pipeline.dashboard.render import run_page
+from pipeline.lineage import Lineage
 from pipeline.workspace import Workspace
 from tests.pipeline.dashboard.store import Store
 
@@ -33,6 +38,18 @@ class Scene:
         outputs = self.outputs.get(node_id) if ended else None
         return self.store.step(run_id, node_id, state, outputs=outputs, **properties)
 
+    def history(self) -> History:
+        """Reads all runs, as the command does."""
+        return read_history(Lineage(self.workspace.metadata_db), self.workspace, read_evaluation)
+
+    def dashboard(self, run_id: str = "run-1") -> Dashboard:
+        """Reads one run."""
+        return self.history().record(run_id).dashboard
+
+    def page(self, run_id: str = "run-1") -> str:
+        """Returns the page about a run."""
+        return run_page(run_id, self.history())
+
     def prepare(self, *, pushed: bool = True) -> None:
         """Writes the artifacts of every step."""
         examples = self.store.artifact(
@@ -41,12 +58,15 @@ class Scene:
             ratings_read=1234,
             ratings_kept=1200,
             timestamp_min=956703932,
+            train_events=50,
+            train_examples=7,
             state="published",
         )
         self.outputs["movielens_example_gen"] = {"examples": [examples]}
         for node_id, key, type_name, write in (
             ("statistics_gen", "statistics", "ExampleStatistics", _write_statistics),
             ("example_validator", "anomalies", "ExampleAnomalies", _write_anomalies),
+            ("data_gate", "report", "ExampleAnomalies", _write_drift),
             ("transform", "transform_graph", "TransformGraph", _write_vocabulary),
             ("trainer", "model_run", "ModelRun", _write_history),
             ("tflite_converter", "model", "Model", _write_conversion),
@@ -68,12 +88,12 @@ class Scene:
             )
         self.outputs["registry_pusher"] = {"pushed_model": [push]}
 
-    def whole_run(self, run_id: str) -> None:
+    def whole_run(self, run_id: str, *, seed: int = 42) -> None:
         """Adds a run whose every step ended."""
         self.store.run(run_id)
         for node_id in self.outputs:
             properties = (
-                {"pipeline_config": Config().model_dump_json(exclude={"deployment"})}
+                {"pipeline_config": Config(seed=seed).model_dump_json(exclude={"deployment"})}
                 if node_id == "registry_pusher"
                 else {}
             )
@@ -84,12 +104,36 @@ def read_evaluation(uri: str) -> Evaluation:
     assert Path(uri).is_dir()
     return Evaluation(
         slices={
-            "overall": {"recall_at_10": 0.3125, "recall_at_10_popularity": 0.05},
-            "popularity_segment=tail": {"recall_at_10": 0.125},
+            "overall": {
+                "windows": 80.0,
+                "recall_at_1": 0.125,
+                "recall_at_10": 0.3125,
+                "recall_at_10_popularity": 0.05,
+                "recall_at_10_blessed": math.nan,
+                "ndcg_at_10": 0.25,
+            },
+            "popularity_segment=head": {
+                "windows": 64.0,
+                "recall_at_10": 0.359375,
+                "recall_at_10_popularity": 0.0625,
+                "ndcg_at_10": 0.28125,
+            },
+            "popularity_segment=tail": {
+                "windows": 16.0,
+                "recall_at_10": 0.125,
+                "recall_at_10_popularity": 0.0,
+                "ndcg_at_10": 0.0625,
+            },
+            "history_segment=10-49": {
+                "windows": 80.0,
+                "recall_at_10": 0.3125,
+                "recall_at_10_popularity": 0.05,
+                "ndcg_at_10": 0.25,
+            },
         },
         thresholds=[
-            Threshold("recall_margin_over_popularity_at_10", 0.2625, "at least 0.01", True),
-            Threshold("mrr", None, "at least 0.2", False, "the metric is missing"),
+            Threshold("recall_margin_over_popularity_at_10", 0.2625, 0.01, None, True),
+            Threshold("mrr", None, 0.2, None, False, "the metric is missing"),
         ],
         blessed=False,
         problems=["slice country has no test windows"],
@@ -130,6 +174,15 @@ def _write_anomalies(folder: Path) -> None:
     _write(folder / "Split-test" / "SchemaDiff.pb", bad.SerializeToString())
 
 
+def _write_drift(folder: Path) -> None:
+    measured = [
+        {"feature": "movie_id", "distance": "l_infinity", "value": 0.125, "limit": 0.2},
+        {"feature": "rating", "distance": "jensen_shannon", "value": 0.25, "limit": 0.1},
+    ]
+    report = {"verdict": "passed", "drift": {"newest": 3, "before": 2, "measured": measured}}
+    _write(folder / "data_gate.json", json.dumps(report).encode())
+
+
 def _write_vocabulary(folder: Path) -> None:
     lines = [f"{count} {2**63 - 1 - movie_id}" for count, movie_id in ((9, 5), (4, 2), (4, 8))]
     path = folder / "transform_fn" / "assets" / "movie_vocabulary"
@@ -147,6 +200,8 @@ def _write_history(folder: Path) -> None:
 def _write_conversion(folder: Path) -> None:
     report = {
         "top_k": 100,
+        "gated": "int8",
+        "model": {"encoder": {"name": "cnn"}},
         "variants": {
             "float32": {"bytes": 4000, "sha256": "cd" * 32, "top10_overlap": 1.0},
             "int8": {"bytes": 1000, "sha256": "ef" * 32, "top10_overlap": 0.975},

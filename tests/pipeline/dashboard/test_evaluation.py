@@ -36,6 +36,8 @@ def test_slices_thresholds_and_verdicts_in_reading_order(tmp_path: Path) -> None
     assert coverage.value == found.slices["overall"]["catalogue_coverage_at_10"]
     assert (recall.passed, recall.bound) == (False, "at least 1")
     assert "must be at least 1" in recall.reason
+    assert recall.value is not None
+    assert recall.margin == recall.value - 1.0
 
 
 def test_a_missing_evaluation_is_named(tmp_path: Path) -> None:

@@ -53,11 +53,23 @@ def test_a_failure_carries_its_recorded_message_and_a_rerun_counts(scene: Scene)
     assert [step.state for step in lineage.read().steps] == ["done"]
 
 
-def test_an_unknown_run_is_answered_with_the_runs_there_are(scene: Scene) -> None:
-    scene.store.run("first")
-    scene.store.run("second")
-    with pytest.raises(DataError, match=r"--run third.*\n  second\n  first$"):
-        Lineage(scene.workspace.metadata_db).read("third")
+def test_an_unknown_run_is_answered_with_the_runs_there_are_the_closest_first(
+    scene: Scene,
+) -> None:
+    for name in ("20260101T000000", "20260230T111111", "20260102T000000"):
+        scene.store.run(name)
+    lineage = Lineage(scene.workspace.metadata_db)
+    with pytest.raises(DataError) as told:
+        lineage.read("20260230T11")
+    assert str(told.value).splitlines()[0].endswith("closest first:")
+    # Four letters away; the other two are further, of which the later comes first.
+    assert str(told.value).split()[-3:] == [
+        *("20260230T111111", "20260102T000000", "20260101T000000"),
+    ]
+    for number in range(20):
+        scene.store.run(f"more-{number}")
+    with pytest.raises(DataError, match=r"\n  and 13 more$"):
+        Lineage(scene.workspace.metadata_db).find("20260230T11")
 
 
 def test_no_store_no_run_and_another_file_are_errors_with_a_way_out(
