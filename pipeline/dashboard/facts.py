@@ -10,7 +10,6 @@ from pipeline.dashboard import readers
 from pipeline.dashboard.evaluation import Evaluation
 from pipeline.lineage import PropertyValue, Run, Step
 
-
 UNKNOWN_DATASET = "unknown"
 """What a data set is called that a run did not record."""
 

@@ -41,16 +41,16 @@ def of_run(d: Dashboard) -> list[Headline]:
             value = whole.by_recommender["blessed"].value
             found.append(Headline("Over the champion", signed(against), f"it has {metric(value)}"))
         found.append(Headline("Test windows", number(whole.slice.windows), "one target each"))
-    count, reference = gated_bytes(d), d.variants.get("float32", {}).get("bytes")
-    if count is not None:
-        note = f"{share(count, reference)} of float32" if reference else ""
-        found.append(Headline(f"File, {d.gated}", size(count), note))
+    file_size, reference = gated_bytes(d), d.variants.get("float32", {}).get("bytes")
+    if file_size is not None:
+        note = f"{share(file_size, reference)} of float32" if reference else ""
+        found.append(Headline(f"File, {d.gated}", size(file_size), note))
     ratings = d.data.counts.get("ratings_kept")
     if isinstance(ratings, int | float):
         people = ", ".join(
-            f"{number(value)} {name}"
+            f"{number(count)} {name}"
             for name in ("users", "movies")
-            if isinstance(value := d.data.counts.get(name), int | float)
+            if isinstance(count := d.data.counts.get(name), int | float)
         )
         found.append(Headline("Ratings", number(ratings), people))
     cached = sum(row.state == "cached" for row in d.steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -102,7 +103,7 @@ def _order(layers: Mapping[str, int], chains: Sequence[Sequence[str]]) -> list[l
     above: dict[str, list[str]] = {key: [] for key in layers}
     below: dict[str, list[str]] = {key: [] for key in layers}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in itertools.pairwise(chain):
             above[lower].append(upper)
             below[upper].append(lower)
     best, fewest = [list(row) for row in rows], _crossings(rows, below)
@@ -125,7 +126,7 @@ def _order(layers: Mapping[str, int], chains: Sequence[Sequence[str]]) -> list[l
 
 def _crossings(rows: Sequence[Sequence[str]], below: Mapping[str, Sequence[str]]) -> int:
     count = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in itertools.pairwise(rows):
         place = {key: i for i, key in enumerate(lower)}
         ends = [sorted(place[n] for n in below[key]) for key in upper]
         flat = [(i, end) for i, group in enumerate(ends) for end in group]
@@ -139,7 +140,7 @@ def _across(
     """Moves nodes towards the middle of their neighbours as far as the order leaves room."""
     neighbours: dict[str, list[str]] = {key: [] for key in boxes}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in itertools.pairwise(chain):
             neighbours[upper].append(lower)
             neighbours[lower].append(upper)
     centres: dict[str, float] = {}

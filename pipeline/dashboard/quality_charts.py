@@ -120,13 +120,17 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
         for key, measure in sorted(row.by_recommender.items(), key=lambda item: item[0] == MODEL)
     ]
     base = alt.Chart(data(values)).encode(y=alt.Y("slice:N").title(None).sort(None))
+    colour, shape = _recommenders(
+        list(dict.fromkeys(key for row in rows for key in row.by_recommender)), names
+    )
     spans = base.mark_rule(color=GRID, strokeWidth=2).encode(x="min(value):Q", x2="max(value):Q")
     own = with_ends(base.transform_filter("datum.is_model"))
     whiskers = own.mark_rule(color=SERIES[0], strokeWidth=6, opacity=0.3)
     points = base.mark_point(filled=True, opacity=1).encode(
         size=alt.condition("datum.is_model", alt.value(70), alt.value(110)),
         x=alt.X("value:Q").title(f"recall@{k}").axis(tickCount=6),
-        **_recommenders(list(dict.fromkeys(k for r in rows for k in r.by_recommender)), names),
+        color=colour,
+        shape=shape,
         tooltip=[alt.Tooltip("slice:N"), alt.Tooltip("recommender:N"), *_INTERVAL, _WINDOWS],
     )
     chart = alt.layer(spans, whiskers.encode(x="from:Q", x2="to:Q"), points)
@@ -155,19 +159,19 @@ def recall_by_k(
         for k, measure in points
     ]
     measured = sorted({k for points in curves.values() for k, _ in points})
-    encoding = _recommenders(list(curves), names)
+    colour, shape = _recommenders(list(curves), names)
     base = alt.Chart(data(values)).encode(
         x=alt.X("k:Q")
         .title("K, first places of the list")
         .scale(type="log", nice=False)
         .axis(values=measured, format="d"),
-        color=encoding["color"],
+        color=colour,
     )
     y = alt.Y("value:Q").title("recall@K").axis(tickCount=5)
     whiskers = with_ends(base).mark_rule(strokeWidth=6, opacity=0.25)
     points = base.mark_point(filled=True, size=80, opacity=1).encode(
         y=y,
-        shape=encoding["shape"],
+        shape=shape,
         tooltip=[alt.Tooltip("recommender:N"), alt.Tooltip("k:Q", title="K"), *_INTERVAL],
     )
     told = "; ".join(
@@ -195,14 +199,14 @@ def segments(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
         for row in rows
         for key, measure in row.by_recommender.items()
     ]
-    encoding = _recommenders(keys, names)
+    colour, _ = _recommenders(keys, names)
     base = alt.Chart(data(values)).encode(
         x=alt.X("segment:N").title("popularity of the target").sort(None).axis(labelAngle=0),
         xOffset=alt.XOffset("recommender:N").sort([names[key] for key in keys]),
     )
     bars = base.mark_bar().encode(
         y=alt.Y("value:Q").title(f"recall@{k}").axis(tickCount=5),
-        color=encoding["color"],
+        color=colour,
         tooltip=[alt.Tooltip("segment:N"), alt.Tooltip("recommender:N"), *_INTERVAL, _WINDOWS],
     )
     whiskers = with_ends(base).mark_rule(color=INK).encode(y="from:Q", y2="to:Q")
@@ -215,18 +219,16 @@ def segments(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
     return finish(alt.layer(bars, whiskers), text, 260)
 
 
-def _recommenders(
-    keys: Sequence[str], names: Mapping[str, str]
-) -> dict[str, alt.Color | alt.Shape]:
+def _recommenders(keys: Sequence[str], names: Mapping[str, str]) -> tuple[alt.Color, alt.Shape]:
     """Encodes recommenders by colour and by shape, so that nobody has to tell colours apart."""
     domain = [names[key] for key in keys]
     colours = [RECOMMENDER_COLOURS[key] for key in keys]
     shapes = [RECOMMENDER_SHAPES[key] for key in keys]
     solid = alt.Legend(symbolOpacity=1)
-    return {
-        "color": alt.Color("recommender:N").scale(domain=domain, range=colours).legend(solid),
-        "shape": alt.Shape("recommender:N").scale(domain=domain, range=shapes).legend(solid),
-    }
+    return (
+        alt.Color("recommender:N").scale(domain=domain, range=colours).legend(solid),
+        alt.Shape("recommender:N").scale(domain=domain, range=shapes).legend(solid),
+    )
 
 
 def _labels(found: Sequence[Slice]) -> dict[str, str]:

@@ -133,7 +133,7 @@ def _chart_library() -> str:
     # Slow to import, and needed by no other command.
     import vl_convert
 
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _own_scripts() -> str:

@@ -67,16 +67,16 @@ class Table:
     can_filter: bool = False
 
 
-def text(value: object, **details: str) -> Cell:
+def text(value: object, *, kind: str = "", href: str = "", note: str = "") -> Cell:
     """Returns a field of text."""
-    return Cell(str(value), **details)
+    return Cell(str(value), kind=kind, href=href, note=note)
 
 
-def figure(value: float | None, shown: str, **details: str) -> Cell:
+def figure(value: float | None, shown: str, *, kind: str = "", note: str = "") -> Cell:
     """Returns a field with a number, which sorts by its value and not by how it is written."""
     if value is None or math.isnan(value):
-        return Cell(MISSING if value is None else shown, **details)
-    return Cell(shown, value=float(value), **details)
+        return Cell(MISSING if value is None else shown, kind=kind, note=note)
+    return Cell(shown, value=float(value), kind=kind, note=note)
 
 
 def state(name: str, note: str = "") -> Cell:

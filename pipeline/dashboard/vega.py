@@ -1,4 +1,4 @@
-"""What all charts share: Vega-Lite specifications as wide as the page, described, without defaults."""
+"""What all charts share: as wide as the page, described in words, without defaults."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_another_metric_changes_bars_and_table(shown: Opened) -> None:
     assert {row[1] for row in rows} == {"NDCG@10"}
     assert [row[4] for row in rows] == ["0.2500", "0.2812", "0.0625", "0.2500"]
     assert page.locator(".meanings [data-metric]:visible").all_inner_texts() == [
-        "NDCG@10: like recall@10, but a hit counts less the further down it stands"
+        "NDCG@10like recall@10, but a hit counts less the further down it stands"
     ]
     choice.select_option("recall_at_10")
     assert shown.messages == []
@@ -146,7 +146,7 @@ def test_tables_sort_and_filter_by_keyboard(shown: Opened) -> None:
     against.get_by_role("button").press("Enter")
     assert heading.get_attribute("aria-sort") is None
     # 0.359375 - 0.0625, 0.3125 - 0.05 twice, 0.125 - 0.
-    assert [row[3] for row in visible_rows(page, "comparison-table")][0] == "+0.2969 (0.0625)"
+    assert next(row[3] for row in visible_rows(page, "comparison-table")) == "+0.2969 (0.0625)"
     field = page.locator(".tools", has=page.locator("[data-count-of=slices-table]"))
     field.get_by_role("searchbox").press_sequentially("tail")
     assert [row[0] for row in visible_rows(page, "slices-table")] == ["tail small"]
@@ -238,7 +238,7 @@ def test_without_scripts_the_tables_show_everything(browser: Browser, files: Pat
 def test_parts_and_fields_have_names(shown: Opened) -> None:
     page = shown.page
     for role in ("banner", "navigation", "main", "contentinfo"):
-        assert page.get_by_role(role).count() == 1, role  # type: ignore[arg-type]
+        assert page.get_by_role(role).count() == 1, role
     nameless = page.evaluate(
         "[...document.querySelectorAll('select, input, button, summary, a')]"
         ".filter(e => !(e.labels?.length || e.textContent.trim() || e.ariaLabel))"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pipeline.dashboard import charts, overview_charts, quality_charts, slices
 from pipeline.dashboard.comparison import compare
 from pipeline.dashboard.evaluation import Evaluation
+from pipeline.dashboard.vega import Spec
 
 FOUND = Evaluation(
     {
@@ -15,7 +16,7 @@ FOUND = Evaluation(
 )
 
 
-def values(spec: charts.Spec) -> list[dict[str, object]]:
+def values(spec: Spec) -> list[dict[str, object]]:
     """The rows of a chart's largest data set."""
     inline: dict[str, list[dict[str, object]]] = spec["datasets"]
     return max(inline.values(), key=len)

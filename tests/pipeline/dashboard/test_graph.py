@@ -18,7 +18,7 @@ def test_a_node_stands_below_all_that_lead_to_it() -> None:
 
 
 def test_boxes_do_not_overlap_and_lines_run_from_edge_to_edge() -> None:
-    sizes = {key: (100.0, 20.0) for key in "abcdef"}
+    sizes = dict.fromkeys("abcdef", (100.0, 20.0))
     edges = [("a", "c"), ("a", "d"), ("b", "c"), ("c", "e"), ("a", "e"), ("d", "f"), ("b", "f")]
     laid = lay_out(sizes, edges)
     for one, other in itertools.combinations("abcdef", 2):
