@@ -65,12 +65,11 @@ def of_all(history: History) -> list[Headline]:
     others = len(kinds) - kinds.count("pushed") - kinds.count("not-pushed")
     champion = next((v for v in history.versions if "champion" in v.aliases), None)
     found = [
-        Headline("Runs", number(len(kinds)), f"{others} failed, incomplete or data only"),
-        Headline("Pushed", number(kinds.count("pushed")), f"{len(history.versions)} versions"),
+        Headline("Runs", number(len(kinds)), f"{others} came to no decision" if others else ""),
+        Headline("Pushed", number(kinds.count("pushed")), "let through by the gate"),
         Headline("Not pushed", number(kinds.count("not-pushed")), "held back by the gate"),
     ]
     if champion:
-        recall = champion.tags.get("recall_at_10", "")
-        note = f"recall@10 {recall}" if recall else ""
+        note = f"of {len(history.versions)} in the registry"
         found.append(Headline("Champion", f"version {champion.version}", note))
     return found

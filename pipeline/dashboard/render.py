@@ -31,7 +31,7 @@ _RUN_SECTIONS = (
     ("lineage", "Lineage"),
     ("configuration", "Configuration"),
 )
-_ALL_SECTIONS = (("history", "History"), ("runs-section", "Runs"), ("stories", "Each run"))
+_ALL_SECTIONS = (("history", "History"), ("runs", "Runs"), ("stories", "Each run"))
 
 
 def run_page(run_id: str, history: History) -> str:
