@@ -11,12 +11,14 @@ from pipeline.dashboard import glossary
 from pipeline.dashboard.comparison import MODEL, Comparison
 from pipeline.dashboard.slices import OVERALL, Measure, Slice
 from pipeline.dashboard.theme import (
+    BAR,
     GRID,
     INK,
     QUIET,
     RECOMMENDER_COLOURS,
     RECOMMENDER_SHAPES,
     SERIES,
+    WHOLE_BAR,
 )
 from pipeline.dashboard.vega import Spec, data, finish, with_ends
 
@@ -76,7 +78,7 @@ def by_slice(measures: Sequence[Measure], metric: str, family: str) -> Spec:
     base = shown.encode(y=alt.Y("slice:N").title(None).sort(field="rank", op="min"))
     bars = base.mark_bar(height=14).encode(
         x=alt.X("value:Q").title(None).axis(tickCount=5),
-        color=alt.condition(f"datum.family == '{OVERALL}'", alt.value(QUIET), alt.value(SERIES[0])),
+        color=alt.condition(f"datum.family == '{OVERALL}'", alt.value(WHOLE_BAR), alt.value(BAR)),
         opacity=alt.condition("datum.note", alt.value(0.5), alt.value(1)),
         tooltip=[alt.Tooltip("slice:N"), *_INTERVAL, _WINDOWS],
     )

@@ -12,6 +12,8 @@ from pipeline.dashboard.comparison import MODEL
 
 INK, QUIET, GRID, PAGE = "var(--ink)", "var(--quiet)", "var(--grid)", "var(--page)"
 SERIES = tuple(f"var(--series-{place})" for place in range(1, 6))
+BAR, WHOLE_BAR = "var(--bar)", "var(--bar-whole)"
+"""Of bars under whiskers: apart from the page as well as from `INK`."""
 GOOD, BAD, WARN = "var(--good)", "var(--bad)", "var(--warn)"
 
 RECOMMENDER_COLOURS: Mapping[str, str] = {
