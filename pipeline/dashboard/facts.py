@@ -118,6 +118,11 @@ class Dashboard:
     notes: Sequence[str]
 
     @property
+    def title(self) -> str:
+        """The data set, or what else the run is about where it recorded none."""
+        return self.run.pipeline if self.dataset == UNKNOWN_DATASET else self.dataset
+
+    @property
     def overall(self) -> Mapping[str, float]:
         """Metrics of the whole test split; empty where the evaluator did not run."""
         return next(iter(self.evaluation.slices.values()), {}) if self.evaluation else {}

@@ -45,7 +45,7 @@ def run_page(run_id: str, history: History) -> str:
     d = record.dashboard
     return _page(
         "run.html",
-        title=f"{d.dataset}: {d.verdict.headline} ({run_id})",
+        title=f"{d.title}: {d.verdict.headline} ({run_id})",
         sections=_RUN_SECTIONS,
         d=d,
         record=record,

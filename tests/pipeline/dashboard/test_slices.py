@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.dashboard import comparison, glossary, slices
+from pipeline.dashboard import comparison, glossary, quality_tables, slices
 from pipeline.dashboard.evaluation import Evaluation, Threshold
 
 
@@ -84,6 +84,20 @@ def test_differences_from_the_others_by_hand() -> None:
     assert whole.difference("float32") == -0.0625
     assert whole.difference("blessed") is None
     assert war.difference("popularity") is None
+
+
+def test_a_difference_is_coloured_where_it_is_more_than_the_models_own_uncertainty() -> None:
+    # 100 of 400: 95% of them between 0.2101 and 0.2947.
+    values = {"windows": 400.0, "recall_at_10": 0.25, "recall_at_10_popularity": 0.0625}
+    values |= {"recall_at_10_float32": 0.3125, "recall_at_10_blessed": 0.28}
+    rows = comparison.compare(evaluation(overall=values))
+    names = {comparison.MODEL: "this model", **glossary.RECOMMENDERS}
+    (row,) = quality_tables.compared(rows, names, 10).rows
+    assert [(cell.text, cell.kind, cell.note) for cell in row.cells[3:]] == [
+        ("+0.1875", "good", "(0.0625)"),
+        ("\N{MINUS SIGN}0.0625", "bad", "(0.3125)"),
+        ("\N{MINUS SIGN}0.0300", "", "(0.2800)"),
+    ]
 
 
 def test_recall_by_k_goes_by_recommender_and_rises_in_k() -> None:
