@@ -75,8 +75,6 @@ def security_headers(policy: str) -> dict[str, str]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "PocketRec"
-    sys_version = ""
     timeout = _IDLE_SECONDS
     server: DemoServer
 
@@ -87,6 +85,22 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Answers as to GET, without the content."""
         self._answer(with_body=False)
+
+    def send_error(
+        self,
+        code: int,
+        message: str | None = None,
+        explain: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Answers what is no GET and no HEAD, guarded as everything else."""
+        # What such a request may have sent along is still to be read.
+        self.close_connection = True
+        text = f"{message or HTTPStatus(code).phrase}\n".encode()
+        self._send(HTTPStatus(code), text, {"Connection": "close"}, with_body=True)
+
+    def version_string(self) -> str:
+        """Returns what answers say of the server."""
+        return "PocketRec"
 
     def log_message(self, *_: object) -> None:
         """Says nothing: the terminal is the user's."""

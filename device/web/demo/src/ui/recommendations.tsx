@@ -24,6 +24,9 @@ export function Recommendations(props: Props) {
   const [limit, setLimit] = useState(FIRST);
   const list = useRef<HTMLOListElement>(null);
   const shown = recommendations.slice(0, limit);
+  if (shown.length === 0) {
+    return <p class="state">All that the model has to say now is in your list already.</p>;
+  }
   return (
     <>
       <ol class="recommendations" ref={list}>

@@ -1,5 +1,5 @@
 import type { Bundle } from '@pocketrec/runtime';
-import { useEffect, useReducer, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
 import { type Action, EMPTY, type History, reduce } from '../state/history';
 import { openStore, readEntries, writeEntries } from '../state/storage';
 
@@ -29,7 +29,8 @@ export function useHistory(bundle: Bundle | null): KeptHistory {
     }
   }, [bundle, store]);
 
-  useEffect(() => {
+  // With the change itself: who taps and leaves at once finds the tap again.
+  useLayoutEffect(() => {
     if (isRestored) {
       setKept(writeEntries(store, history.entries));
     }
