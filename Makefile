@@ -3,7 +3,7 @@ SOURCES := pipeline components modules schema kubeflow device benchmarks tools t
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix device/web run --silent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web run test test-slow test-cluster test-notebooks test-web lint types check format lock example-spec image mlflow-image clean
+.PHONY: help setup web demo run test test-slow test-cluster test-notebooks test-web lint types check format lock example-spec image mlflow-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -13,6 +13,9 @@ setup: ## install everything into .venv
 
 web: setup ## build what runs in the browser
 	@tools/web
+
+demo: setup web ## try the champion in the browser (ARGS="--export public" writes it for a web server)
+	.venv/bin/pocketrec demo $(ARGS)
 
 run: setup ## run the pipeline on generated data (ARGS="--dataset ml-1m --config pipeline/configs/ml-1m.yaml" for others)
 	.venv/bin/pocketrec run $(ARGS)
