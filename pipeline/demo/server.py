@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import mimetypes
+import sys
 import urllib.parse
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
+from typing import Any
 
 from pipeline.demo.app import PAGE
 from pipeline.demo.site import Site
@@ -53,6 +55,11 @@ class DemoServer(ThreadingHTTPServer):
             raise DemoError(
                 f"--port {port}: cannot listen there ({reason}); give another, or 0 for a free one"
             ) from None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tells of errors, but not of browsers that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:

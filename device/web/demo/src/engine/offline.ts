@@ -22,11 +22,14 @@ export async function keepOffline(liteRtFolder: string): Promise<Kept> {
     const registration = await navigator.serviceWorker.register(address, {
       updateViaCache: 'none',
     });
-    // Without a network there is nothing newer; what is kept stays.
-    await registration.update().catch(() => undefined);
-    const { installing } = registration;
-    if (installing) {
-      await installed(installing);
+    const first = registration.installing;
+    if (first) {
+      await installed(first);
+    } else {
+      // Without a network there is nothing newer; what is kept stays.
+      await registration.update().catch(() => undefined);
+      // A newer version that cannot be had whole leaves the present one in place.
+      await (registration.installing && installed(registration.installing).catch(() => undefined));
     }
     const { waiting } = registration;
     const update = navigator.serviceWorker.controller ? waiting : null;

@@ -9,7 +9,7 @@ import { ModelPanel } from './model_panel';
 import { Popular } from './popular';
 import { Recommendations } from './recommendations';
 import { Search } from './search';
-import { Failure, Invitation, Loading } from './states';
+import { Failed, Invitation, Loading } from './states';
 import { useAnswer } from './use_answer';
 import { useHistory } from './use_history';
 import { useModel } from './use_model';
@@ -25,13 +25,13 @@ export function App() {
   return (
     <>
       <Header
-        isReady={model.recommender !== null}
+        share={model.recommender ? 1 : model.loaded / model.total}
         hasFailed={model.failure !== null}
         kept={model.kept}
       />
       {model.failure ? (
         <main class="layout-single">
-          <Failure {...model.failure} />
+          <Failed {...model.failure} />
         </main>
       ) : model.bundle ? (
         <Main model={model} bundle={model.bundle} announce={announce} />

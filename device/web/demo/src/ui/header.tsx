@@ -2,13 +2,14 @@ import { activate, type Kept } from '../engine/offline';
 import { Logo } from './icons';
 
 interface Props {
-  readonly isReady: boolean;
+  /** Of what has to be loaded before the model can answer; 1 when it can. */
+  readonly share: number;
   readonly hasFailed: boolean;
   readonly kept: Kept | null;
 }
 
 /** The name, and how far everything is. */
-export function Header({ isReady, hasFailed, kept }: Props) {
+export function Header({ share, hasFailed, kept }: Props) {
   const update = kept?.kind === 'kept' ? kept.update : null;
   return (
     <header class="header">
@@ -19,10 +20,10 @@ export function Header({ isReady, hasFailed, kept }: Props) {
       </div>
       {!hasFailed && (
         <p
-          class={isReady && kept ? 'status status-ready' : 'status'}
+          class={share === 1 && kept ? 'status status-ready' : 'status'}
           title={kept?.kind === 'not-kept' ? kept.why : undefined}
         >
-          {statusOf(isReady, kept)}
+          {statusOf(share, kept)}
         </p>
       )}
       {update && (
@@ -34,9 +35,9 @@ export function Header({ isReady, hasFailed, kept }: Props) {
   );
 }
 
-function statusOf(isReady: boolean, kept: Kept | null): string {
-  if (!isReady) {
-    return 'Loading';
+function statusOf(share: number, kept: Kept | null): string {
+  if (share < 1) {
+    return `Loading ${Math.floor(share * 100)}%`;
   }
   if (kept === null) {
     return 'Ready, storing for offline use';

@@ -3,6 +3,8 @@ import { useId } from 'preact/hooks';
 import type { VariantFigures } from '../engine/figures';
 import { duration, median, seconds, size } from '../text/format';
 import { CheckIcon } from './icons';
+import { Details } from './states';
+import type { Problem } from './use_model';
 
 interface Props {
   readonly manifest: Manifest;
@@ -11,7 +13,7 @@ interface Props {
   /** The variant that is being opened; null where none is. */
   readonly opening: string | null;
   /** Why the last choice could not be opened. */
-  readonly problem: string | null;
+  readonly problem: Problem | null;
   /** Milliseconds of each inference of this visit by the variant in use. */
   readonly inferences: readonly number[];
   /** Milliseconds from the start of the visit to the first answer. */
@@ -53,9 +55,12 @@ export function ModelPanel(props: Props) {
         ))}
       </fieldset>
       {props.problem && (
-        <p class="problem" role="alert">
-          {props.problem}
-        </p>
+        <div class="problem" role="alert">
+          <p>
+            {props.problem.variant} cannot be run here; {variant} stays in use.
+          </p>
+          <Details text={props.problem.detail} />
+        </div>
       )}
       {windows.size === 1 && (
         <p class="hint">

@@ -1,4 +1,5 @@
 import { size } from '../text/format';
+import type { Failure } from './use_model';
 
 /** How far loading is. */
 export function Loading({ loaded, total }: { loaded: number; total: number }) {
@@ -13,16 +14,27 @@ export function Loading({ loaded, total }: { loaded: number; total: number }) {
   );
 }
 
-/** What went wrong while loading, in plain words. */
-export function Failure({ headline, detail }: { headline: string; detail: string }) {
+/** What went wrong while loading. */
+export function Failed({ headline, advice, detail }: Failure) {
   return (
     <div class="state failure" role="alert">
       <h2>{headline}</h2>
-      <p class="detail">{detail}</p>
+      <p>{advice}</p>
+      <Details text={detail} />
       <button type="button" class="button" onClick={() => location.reload()}>
         Try again
       </button>
     </div>
+  );
+}
+
+/** An error's own words, for those who can do something about it. */
+export function Details({ text }: { text: string }) {
+  return (
+    <details>
+      <summary>Details</summary>
+      <p class="detail-text">{text}</p>
+    </details>
   );
 }
 

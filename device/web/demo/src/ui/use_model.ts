@@ -3,8 +3,16 @@ import { useCallback, useEffect, useState } from 'preact/hooks';
 import { Engine } from '../engine/engine';
 import { type Kept, keepOffline } from '../engine/offline';
 
+/** What went wrong: in plain words, what may help, and what exactly was said. */
 export interface Failure {
   readonly headline: string;
+  readonly advice: string;
+  readonly detail: string;
+}
+
+/** A variant that could not be opened. */
+export interface Problem {
+  readonly variant: string;
   readonly detail: string;
 }
 
@@ -21,7 +29,7 @@ export interface LoadedModel {
   /** The variant that is being opened; null where none is. */
   readonly opening: string | null;
   /** Why the last choice could not be opened. */
-  readonly problem: string | null;
+  readonly problem: Problem | null;
   readonly choose: (variant: string) => void;
 }
 
@@ -37,7 +45,7 @@ export function useModel(): LoadedModel {
   const [failure, setFailure] = useState<Failure | null>(null);
   const [kept, setKept] = useState<Kept | null>(null);
   const [opening, setOpening] = useState<string | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
 
   useEffect(() => {
     const places = { bundle: BUNDLE, liteRt: LITERT, liteRtBytes: LITERT_BYTES };
@@ -72,10 +80,7 @@ export function useModel(): LoadedModel {
         setRecommender(opened);
         recommender?.dispose();
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        setProblem(
-          `${variant} cannot be run here, so ${recommender?.variant ?? 'nothing'} stays. ${why}`,
-        );
+        setProblem({ variant, detail: wordsOf(error) });
       } finally {
         setOpening(null);
       }
@@ -97,12 +102,30 @@ export function useModel(): LoadedModel {
 }
 
 function failureOf(error: unknown): Failure {
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = wordsOf(error);
   if (error instanceof WasmError) {
-    return { headline: 'This browser cannot run the model', detail };
+    return {
+      headline: 'This browser cannot run the model',
+      advice:
+        'Either it is too old for the WebAssembly that LiteRT needs, or LiteRT’s files did not ' +
+        'arrive. A newer browser may help, or loading the page again.',
+      detail,
+    };
   }
   if (error instanceof BundleError) {
-    return { headline: 'The model’s files are damaged or missing', detail };
+    return {
+      headline: 'The model’s files are damaged or missing',
+      advice: 'Loading the page again may help. If not, the files have to be exported anew.',
+      detail,
+    };
   }
-  return { headline: 'PocketRec could not start', detail };
+  return {
+    headline: 'PocketRec could not start',
+    advice: 'Loading the page again may help.',
+    detail,
+  };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
