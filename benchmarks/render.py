@@ -136,6 +136,22 @@ def warm_start(result: dict[str, Any]) -> str:
     )
 
 
+def demo(result: Mapping[str, Any]) -> str:
+    """Returns what the browser demo loads, and what its answers take by variant."""
+    return (
+        "`.venv/bin/python -m benchmarks.demo --bundle ...`: the app itself, in headless "
+        f"{result['browser']} on the machine that serves it; {result['dataset']}, "
+        f"{result['movies']:,} movies, N = {result['history_length']}; load average "
+        f"{result['load_average']}. From the start of a first visit to the first recommendation: "
+        f"**{result['first_recommendation_seconds']} s** (median of {result['visits']}; the "
+        f"slowest {result['slowest_first_recommendation_seconds']} s). What such a visit loads "
+        "before it:\n\n"
+        + records(result["parts"])
+        + f"\n\nMilliseconds of an inference over {result['taps']:,} taps:\n\n"
+        + records(result["rows"])
+    )
+
+
 def build() -> str:
     """Returns the document, with a section for each result that has been measured."""
     sections = [HEADER]
@@ -173,6 +189,8 @@ def build() -> str:
             f"{latency['threads']} thread of LiteRT, {latency['invocations']:,} invocations, load "
             f"average of the machine {latency['load_average']:.1f}.\n\n" + records(latency["rows"])
         )
+    for result in read_results("demo").values():
+        sections.append("## The demo in a browser\n\n" + demo(result))
     for speed in read_results("loss_speed").values():
         sections.append(
             "## Losses in training\n\n`.venv/bin/python -m benchmarks.loss_speed`: processor "

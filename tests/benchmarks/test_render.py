@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.render import beam_scale, pipeline_runs, records
+from benchmarks.render import beam_scale, demo, pipeline_runs, records
 
 
 def test_records_keep_their_columns_in_order() -> None:
@@ -58,3 +58,24 @@ def test_growth_on_beam_is_between_the_largest_whole_runs() -> None:
     ]
     # (17 - 9) / 4; the run that failed counts for nothing.
     assert rows[-1] == ["transform", "local", "1,000,000", "5,000,000", "2"]
+
+
+def test_the_demo_shows_what_is_loaded_and_every_variant() -> None:
+    text = demo(
+        {
+            "browser": "Chromium 150.0",
+            "dataset": "ml-1m",
+            "movies": 3416,
+            "history_length": 64,
+            "load_average": 0.5,
+            "visits": 5,
+            "taps": 500,
+            "first_recommendation_seconds": 0.5,
+            "slowest_first_recommendation_seconds": 0.75,
+            "parts": [{"what": "the model", "bytes": 1000, "gzip_bytes": 900}],
+            "rows": [{"variant": "int8", "bytes": 1000, "p50_ms": 0.25, "p95_ms": 0.5}],
+        }
+    )
+    assert "**0.5 s** (median of 5; the slowest 0.75 s)" in text
+    assert "| the model |    1000 |          900 |" in text
+    assert "| int8      |    1000 |     0.25 |      0.5 |" in text

@@ -3,6 +3,8 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Entry } from '../state/history';
 
 const MOST = 50;
+/** Name of each answer among the browser's own measurements, for who looks into them. */
+const MEASURED_AS = 'pocketrec answer';
 
 /** What the model says to a history. */
 export interface GivenAnswer {
@@ -40,9 +42,11 @@ export function useAnswer(recommender: Recommender | null, entries: readonly Ent
       return undefined;
     }
     let isStale = false;
+    const start = performance.now();
     ask(recommender, entries).then(
       ({ recommendations, milliseconds }) => {
         const { variant } = recommender;
+        performance.measure(MEASURED_AS, { start, detail: { variant, milliseconds } });
         setMeasured((before) => ({
           answer: isStale ? before.answer : { recommendations, variant },
           refusal: null,
