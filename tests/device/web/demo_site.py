@@ -34,7 +34,7 @@ def served(site: Site) -> Iterator[NotingServer]:
     server = NotingServer(site)
     asked = server.asked
 
-    class Noting(server.RequestHandlerClass):  # type: ignore[misc, name-defined]
+    class Noting(server.RequestHandlerClass):  # type: ignore[name-defined]
         def log_request(self, *_: object) -> None:
             asked.append(self.path)
 

@@ -484,7 +484,7 @@ def test_long_titles_wrap_and_an_answer_of_one_or_none_is_told(
 def test_the_first_recommendation_comes_within_two_seconds(
     browser: Browser, server: NotingServer
 ) -> None:
-    seconds = []
+    seconds: list[float] = []
     # Other tests may run beside this one.
     while len(seconds) < 3 and min(seconds, default=9) >= 2:
         context = browser.new_context()
