@@ -57,7 +57,10 @@ def handler(args: argparse.Namespace) -> int:
     from pipeline.demo.app import find_app
     from pipeline.demo.export import export
     from pipeline.demo.site import collect
+    from pipeline.errors import DemoError
 
+    if args.force and args.export is None:
+        raise DemoError("--force goes with --export DIR")
     app = find_app()
     bundle = _bundle(args)
     site = collect(app, bundle)

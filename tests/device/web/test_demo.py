@@ -140,7 +140,7 @@ def attempts(page: Page, address: str) -> list[str]:
             });
             const sent = () => refused.add('nothing, it was sent');
             await fetch(address, { mode: 'no-cors' }).then(sent, () => undefined);
-            if (navigator.sendBeacon(address, 'history')) sent();
+            navigator.sendBeacon(address, 'history');
             new Image().src = address;
             const script = document.createElement('script');
             const form = document.createElement('form');
@@ -168,6 +168,14 @@ def test_it_opens_without_a_network_after_the_first_visit(
     expect(page.locator(".card-title").first).to_have_text("Heat")
     choose(page, "float32")
     expect(page.locator(".card-title").first).to_have_text("Heat")
+
+
+def test_it_can_be_installed(page: Page) -> None:
+    session = page.context.new_cdp_session(page)
+    assert session.send("Page.getAppManifest")["errors"] == []
+    errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # Tests have windows of their own, as private ones are.
+    assert [error["errorId"] for error in errors] == ["in-incognito"]
 
 
 def test_an_export_works_in_any_folder_of_any_server(

@@ -40,6 +40,7 @@ def test_the_champion_is_exported_where_no_bundle_is_named(tmp_path: Path) -> No
         (["champion", "--bundle", "."], "give 'champion' or --bundle ., not both"),
         (["--bundle", "nowhere"], "--bundle nowhere: no such folder"),
         (["--bundle", "."], "no bundle (it has no manifest.json)"),
+        (["--force"], "--force goes with --export DIR"),
         ([], "the registry holds no version of 'pocketrec' yet"),
     ],
 )

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readFigures } from './figures';
+import { datasetOf, readFigures } from './figures';
 
 test('figures are told by variant', () => {
   const variants = {
@@ -21,4 +21,11 @@ test.each([
   { variants: { int8: { recall_at_10: 0.25, keras_recall_at_10: 0.25 } } },
 ])('what is not told is left out: %j', (metrics) => {
   expect(readFigures(metrics).size).toBe(0);
+});
+
+test('the data set is what the manifest says', () => {
+  expect(datasetOf({ data: { dataset: 'ml-1m' } })).toBe('ml-1m');
+  for (const manifest of [null, {}, { data: {} }, { data: { dataset: 3 } }]) {
+    expect(datasetOf(manifest)).toBeNull();
+  }
 });

@@ -23,6 +23,12 @@ export function readFigures(metrics: unknown): ReadonlyMap<string, VariantFigure
   return figures;
 }
 
+/** Returns the name of the data that the model was trained on; null where the manifest tells none. */
+export function datasetOf(manifest: unknown): string | null {
+  const dataset = field(field(manifest, 'data'), 'dataset');
+  return typeof dataset === 'string' ? dataset : null;
+}
+
 function field(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null
     ? (value as Record<string, unknown>)[name]

@@ -1,4 +1,5 @@
 import type { Manifest } from '@pocketrec/runtime';
+import { datasetOf } from '../engine/figures';
 import { LockIcon } from './icons';
 
 interface Props {
@@ -12,6 +13,7 @@ interface Props {
 
 /** What the page does, and what it does not. */
 export function About({ manifest, movies, isKept, canForget, onForget }: Props) {
+  const dataset = datasetOf(manifest.raw);
   return (
     <section class="panel about" aria-labelledby="about-title">
       <h2 id="about-title">How it works</h2>
@@ -24,9 +26,10 @@ export function About({ manifest, movies, isKept, canForget, onForget }: Props) 
         </span>
       </p>
       <p>
-        A neural network ({manifest.encoder}) reads the movies that you watched in the order of your
-        list, up to {manifest.historyLength}, and ranks {movies.toLocaleString('en')} movies by what
-        people with such a history watched next. LiteRT runs it as WebAssembly.
+        A neural network ({manifest.encoder}
+        {dataset !== null && `, trained on ${dataset}`}) reads the movies that you watched in the
+        order of your list, up to {manifest.historyLength}, and ranks {movies.toLocaleString('en')}{' '}
+        movies by what people with such a history watched next. LiteRT runs it as WebAssembly.
       </p>
       <p>
         “Why?” runs the model again without each movie of your list in turn, and names the one whose

@@ -27,7 +27,7 @@ export function Header({ share, hasFailed, kept }: Props) {
         </p>
       )}
       {update && (
-        <button type="button" class="button" onClick={() => activate(update)}>
+        <button type="button" class="button update" onClick={() => activate(update)}>
           Change to the new version
         </button>
       )}
