@@ -187,6 +187,8 @@ def test_an_export_works_in_any_folder_of_any_server(
         # The host says nothing of a policy; the page does.
         assert attempts(page, other.address) == REFUSED
         assert other.asked == []
+        page.close()
+        page = opened(context.new_page(), f"{address}sub/path/")
         add(page, "heat")
         expect(page.locator(".card-title").first).to_contain_text("Seven Samurai")
     context.set_offline(True)
