@@ -32,6 +32,7 @@ from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainingConfig, WarmStartConfig
 from pipeline.config.tree import flat
 from pipeline.errors import ConfigError
+from pipeline.progress import report
 
 
 def run_fn(fn_args: Any) -> None:
@@ -118,7 +119,7 @@ def _start(
             "give a pattern of spans, as data/ratings-{SPAN}"
         )
     if base_model is None:
-        print("no warm start: no model of an earlier span is blessed", flush=True)
+        report.say("no warm start: no model of an earlier span is blessed")
         return None
     weights = load_weights(posixpath.join(base_model, FOLDER))
     return WarmStart(weights, config, origin, rows)

@@ -130,6 +130,20 @@ class _Raw:
     nodes: Mapping[int, str]
 
 
+def unreadable(database: Path, error: Exception) -> DataError:
+    """Returns the error to raise where ML Metadata cannot open a store.
+
+    Args:
+        database: The sqlite file.
+        error: As ML Metadata raised it: it repeats the query, which is long.
+    """
+    reason = str(error).removeprefix("Error when executing query: ").partition(" query:")[0]
+    return DataError(
+        f"{database}: not a readable ML Metadata store ({reason}); move it away, and the next run "
+        "takes all steps again"
+    )
+
+
 class Lineage:
     """Read-only view of one ML Metadata store."""
 
@@ -157,7 +171,7 @@ class Lineage:
                 key=lambda context: (context.create_time_since_epoch, context.id),
             )
         except Exception as error:  # ml_metadata raises one class for each status code
-            raise DataError(f"{database}: not a readable ML Metadata store ({error})") from error
+            raise unreadable(database, error) from error
         self._database = database
 
     def run_ids(self) -> list[str]:

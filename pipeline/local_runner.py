@@ -8,14 +8,20 @@ import hashlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from pipeline import beam_options, progress, recovery
+from pipeline import beam_options, recovery
 from pipeline.config.root import Config
 from pipeline.datasets.resolve import resolve_dataset
 from pipeline.errors import ConfigError, PocketRecError
+from pipeline.interruption import Interruption, end_children, interruptible
 from pipeline.naming import dataset_label, pipeline_name
+from pipeline.progress.capture import captured
+from pipeline.progress.events import Screen
+from pipeline.progress.journal import Journal, Reached
+from pipeline.progress.screens import screen_for
 from pipeline.registry import vertex_address
 from pipeline.text_file import write_text
 from pipeline.workspace import Workspace
@@ -31,6 +37,8 @@ class RunOutcome:
         log_file: Everything the steps logged.
         failed_step: The step that raised; None if all ended.
         error: Its message, empty if all ended.
+        reached: How far it came.
+        exit_status: What a signal that ended it asks for; None if none did.
     """
 
     run_id: str
@@ -38,15 +46,26 @@ class RunOutcome:
     log_file: Path
     failed_step: str | None = None
     error: str = ""
+    reached: Reached = dataclasses.field(default_factory=Reached)
+    exit_status: int | None = None
 
 
-def run_locally(config: Config, workspace: Workspace, *, data_only: bool = False) -> RunOutcome:
+def run_locally(
+    config: Config,
+    workspace: Workspace,
+    *,
+    data_only: bool = False,
+    make_screen: Callable[[IO[str]], Screen] | None = None,
+    last_words: str = "interrupted",
+) -> RunOutcome:
     """Runs every step with the local runner, on Beam in this process unless configured.
 
     Args:
         config: All settings.
         workspace: Held for the time of the run.
         data_only: Whether to end with the windows, before anything is trained.
+        make_screen: Makes what shows the run, see `screen_for`; by default for people.
+        last_words: Said where a signal ends the process before this function can return.
 
     Raises:
         PocketRecError: The data set cannot be had, another run holds the workspace, an option of
@@ -58,42 +77,93 @@ def run_locally(config: Config, workspace: Workspace, *, data_only: bool = False
         _check_registry(config, workspace)
     with recovery.exclusive(workspace):
         input_base = resolve_dataset(config.dataset, workspace, config.sample)
-        interrupted = recovery.clean_up_killed_runs(workspace)
-        if interrupted:
-            print(f"cleaned up after an interrupted run ({', '.join(interrupted)})", flush=True)
-        print("loading TensorFlow and TFX ...", flush=True)
-        return _run(config, workspace, input_base, started, data_only=data_only)
+        return _run(
+            config,
+            workspace,
+            input_base,
+            started,
+            data_only=data_only,
+            make_screen=make_screen or screen_for(),
+            last_words=last_words,
+        )
 
 
 def _run(
-    config: Config, workspace: Workspace, input_base: Path, started: float, *, data_only: bool
+    config: Config,
+    workspace: Workspace,
+    input_base: Path,
+    started: float,
+    *,
+    data_only: bool,
+    make_screen: Callable[[IO[str]], Screen],
+    last_words: str,
 ) -> RunOutcome:
     run_id = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
     log_file = workspace.root / "logs" / f"{run_id}.log"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     failed_step, message = None, ""
-    with progress.captured(log_file, ()):
-        # Late: half a minute of imports that `--help` and the other commands do without.
-        from tfx.dsl.compiler import compiler
-        from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
-        from tfx.orchestration.local import local_dag_runner
-        from tfx.orchestration.portable import runtime_parameter_utils
-
-        pipeline = _pipeline(config, workspace, input_base, data_only=data_only)
-        # The runner would make up a run id of its own; given here, every record can carry it.
-        runnable = compiler.Compiler().compile(pipeline)
-        runtime_parameter_utils.substitute_runtime_parameter(
-            runnable, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
-        )
-    node_ids = [node.pipeline_node.node_info.id for node in runnable.nodes]
-    with progress.captured(log_file, node_ids) as steps:
+    with (
+        captured(log_file, make_screen) as journal,
+        interruptible(lambda: _end(journal), lambda: journal.abandon(last_words)) as interruption,
+    ):
         try:
-            local_dag_runner.LocalDagRunner().run_with_ir(runnable)
-        except Exception as error:
-            failed_step, message = steps.current or "the runner", error_message(error)
+            cleaned = recovery.clean_up_killed_runs(workspace)
+            if cleaned:
+                journal.say(f"cleaned up after an interrupted run ({', '.join(cleaned)})")
+            journal.say("loading TensorFlow and TFX ...")
+            runnable = _compiled(config, workspace, input_base, run_id, data_only=data_only)
+            node_ids = [node.pipeline_node.node_info.id for node in runnable.nodes]
+            journal.begin(run_id, config.dataset, node_ids, str(log_file))
+            _run_all(runnable)
+        except (Exception, KeyboardInterrupt) as error:
+            if not _ran(journal, interruption):
+                raise
+            failed_step = journal.reached.current or "the runner"
+            message = "interrupted" if interruption.signal else error_message(error)
             logging.getLogger(__name__).exception("the run failed")
-            steps.fail()
-    return RunOutcome(run_id, time.monotonic() - started, log_file, failed_step, message)
+            journal.fail()
+    return RunOutcome(
+        run_id,
+        time.monotonic() - started,
+        log_file,
+        failed_step,
+        message,
+        journal.reached,
+        interruption.exit_status if interruption.signal else None,
+    )
+
+
+def _end(journal: Journal) -> None:
+    end_children()
+    journal.say("interrupted, ending ... (once more to end at once)")
+
+
+def _ran(journal: Journal, interruption: Interruption) -> bool:
+    """Returns whether an error ended a run, rather than what comes before its first step."""
+    return bool(journal.reached.stages) or interruption.signal is not None
+
+
+def _compiled(
+    config: Config, workspace: Workspace, input_base: Path, run_id: str, *, data_only: bool
+) -> Any:
+    # Late: half a minute of imports that `--help` and the other commands do without.
+    from tfx.dsl.compiler import compiler
+    from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+    from tfx.orchestration.portable import runtime_parameter_utils
+
+    pipeline = _pipeline(config, workspace, input_base, data_only=data_only)
+    # The runner would make up a run id of its own; given here, every record can carry it.
+    runnable = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        runnable, {PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    return runnable
+
+
+def _run_all(runnable: Any) -> None:
+    from tfx.orchestration.local import local_dag_runner
+
+    local_dag_runner.LocalDagRunner().run_with_ir(runnable)
 
 
 def _pipeline(config: Config, workspace: Workspace, input_base: Path, *, data_only: bool) -> Any:

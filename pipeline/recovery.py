@@ -14,6 +14,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.errors import PocketRecError
+from pipeline.lineage import unreadable
 from pipeline.workspace import Workspace
 
 
@@ -49,15 +50,22 @@ def clean_up_killed_runs(workspace: Workspace) -> list[str]:
 
     Returns:
         The ids of the steps that had been interrupted, in order.
+
+    Raises:
+        DataError: ML Metadata's store cannot be read.
     """
     if not workspace.metadata_db.is_file():
         return []
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = str(workspace.metadata_db)
-    store = metadata_store.MetadataStore(config)
+    try:
+        store = metadata_store.MetadataStore(config)
+        executions = store.get_executions()
+    except Exception as error:  # ml_metadata raises one class for each status code
+        raise unreadable(workspace.metadata_db, error) from error
     unfinished = [
         execution
-        for execution in store.get_executions()
+        for execution in executions
         if execution.last_known_state
         in (metadata_store_pb2.Execution.RUNNING, metadata_store_pb2.Execution.NEW)
     ]

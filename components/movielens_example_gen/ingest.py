@@ -50,6 +50,7 @@ from components.movielens_example_gen.timelines import (
 )
 from modules.features import SPLIT_SPAN_BEFORE, SPLIT_SPAN_NEWEST
 from pipeline.config.data import DataConfig
+from pipeline.progress import report as progress
 
 REPORT_FILE = "report.json"
 SUMMARY_FILE = "summary.json"
@@ -178,6 +179,7 @@ class _Parse(beam.DoFn):
         file, start, end = element
         release = self._ingest.releases[file]
         block = read_block(release, self._ingest.movie_ids, start, end)
+        progress.advance("ratings read", len(block.ratings))
         yield beam.pvalue.TaggedOutput(_REPORT, block.report.in_file(file))
         buckets = self._ingest.config.user_buckets
         bucket = (mix(block.ratings.user, _BUCKET_SALT) % np.uint64(buckets)).astype(np.int64)
@@ -266,6 +268,7 @@ class _Write(beam.DoFn):
                     bucket,
                     ingest.config.user_buckets,
                 )
+        progress.advance("ratings written", len(timelines.movie_ids))
         yield Summary.of(timelines, parts, cuts)
 
 

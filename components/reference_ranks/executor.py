@@ -23,6 +23,7 @@ from modules.catalogue import read_catalogue
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import GateConfig
 from pipeline.errors import GateError
+from pipeline.progress import report
 
 WINDOWS = "windows"
 TIMELINES = "timelines"
@@ -78,6 +79,7 @@ class Executor(base_executor.BaseExecutor):
                 for record in with_features(batch.records, ranker.features(batch)):
                     writer.write(record)
                 written += len(batch.records)
+                report.advance("windows ranked", len(batch.records))
         if not written:
             raise GateError(
                 "there are no test windows to gate the model on: no held-out event follows "

@@ -16,6 +16,7 @@ from components.tflite_converter.smoke import smoke_test
 from modules.evaluation.litert import TopKModel
 from modules.features import CONTEXT_MOVIE_ID, TOP_PREDICTION_IDS, TOP_PREDICTION_SCORES
 from pipeline.config.delivery import ConversionConfig, VariantName
+from pipeline.progress import report
 
 _BATCH = 256
 # Conversions that run side by side: each is one thread and up to a gigabyte.
@@ -90,11 +91,15 @@ def convert_variants(
         }
         # Meanwhile, here.
         reference = saved_model_answers(saved_model, windows)
+        for conversion in conversions.values():
+            conversion.add_done_callback(
+                lambda _: report.advance("variants converted", 1, len(conversions))
+            )
         files = {name: conversion.result() for name, conversion in conversions.items()}
-    variants = {
-        name: _check(name, content, reference, windows, config.top_k)
-        for name, content in files.items()
-    }
+    variants = {}
+    for name, content in files.items():
+        variants[name] = _check(name, content, reference, windows, config.top_k)
+        report.reach("variants checked", len(variants), len(files))
     return Conversion(variants, recall_at_10(reference, windows), len(windows))
 
 

@@ -22,6 +22,7 @@ from modules.evaluation import rank_features
 from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import IntArray, Ragged, list_ranks, recommended
 from modules.serving_inputs import inputs_of_windows
+from pipeline.progress import report
 
 MODEL_FILE = "tflite"
 """The name that TFMA gives to a TFLite model inside a Model artifact."""
@@ -145,6 +146,7 @@ class _RankTargets(beam.DoFn):
             with tf.io.gfile.GFile(self._model_file, "rb") as file:
                 self._model = TopKModel(file.read(), name=self._model_file)
         ranked = rank_batch(self._model, extracts[tfma.FEATURES_KEY])
+        report.advance("windows ranked", len(ranked[rank_features.RANK_MODEL]))
         result = copy.copy(extracts)
         # The raw rows would travel on for nothing.
         result.pop(tfma.INPUT_KEY, None)

@@ -75,7 +75,7 @@ def fit(
     with distribution.watched(str(store.folder)):
         run.check_start()
         while run.goes_on():
-            run.finish_epoch()
+            run.finish_epoch(reporter)
             if reporter is not None:
                 reporter.epoch(run.progress.history)
     run.keep_best()
@@ -148,10 +148,10 @@ class _Run:
         epochs_left = progress.epoch < self._config.max_epochs
         return epochs_left and progress.stale < self._config.patience and in_time
 
-    def finish_epoch(self) -> None:
+    def finish_epoch(self, reporter: Reporter | None) -> None:
         """Trains to the end of the epoch under way, evaluates and saves."""
         self._resumed_at = time.monotonic()
-        self._train_epoch()
+        self._train_epoch(reporter)
         progress = self.progress
         row = {
             "epoch": progress.epoch + 1,
@@ -179,7 +179,7 @@ class _Run:
         """Leaves the model with its best weights."""
         _assign(self._weights, self._best)
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, reporter: Reporter | None) -> None:
         progress = self.progress
         batches = self._plan.epoch(progress.epoch, skip=progress.batch)
         for batch in batches:
@@ -194,6 +194,8 @@ class _Run:
             progress.targets += targets
             progress.batch += 1
             progress.step += 1
+            if reporter is not None:
+                reporter.updated(progress.step, self._plan.batches_an_epoch)
             if progress.step % self._config.checkpoint_every == 0:
                 self._save()
 

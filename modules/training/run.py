@@ -20,6 +20,7 @@ from modules.training.fit import fit
 from modules.training.report import Reporter
 from modules.training.teacher import Teacher, ensemble, teacher_contexts
 from modules.training.warm_start import WarmStart
+from pipeline.progress import report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +93,9 @@ def train_recommender(
         taught.append(teacher_contexts(run.model, its_data.train, xla=settings.training.xla))
         count, width = taught[-1].contexts.shape
         if distribution.is_chief:
-            print(
+            report.say(
                 f"{whose}its vectors of {count:,} targets are "
-                f"{taught[-1].contexts.nbytes / 1e6:.0f} MB, {width} numbers each",
-                flush=True,
+                f"{taught[-1].contexts.nbytes / 1e6:.0f} MB, {width} numbers each"
             )
     run = _train(
         settings,
@@ -162,13 +162,12 @@ def _train(
     reporter = None
     if distribution.is_chief:
         reporter = Reporter(log_folder, settings.training.max_epochs, whose=whose)
-        print(
+        report.say(
             f"{whose}training {settings.model.encoder.name} on {len(data.train):,} windows of "
-            f"{length}, {data.movies:,} movies, {model.count_params():,} parameters",
-            flush=True,
+            f"{length}, {data.movies:,} movies, {model.count_params():,} parameters"
         )
         if begun is not None:
-            print(f"{whose}{begun}", flush=True)
+            report.say(f"{whose}{begun}")
     # Of several workers, the chief alone: the others cannot go on without it.
     with store.held() if distribution.is_chief else contextlib.nullcontext():
         history = fit(

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import requests
-import tqdm
 
 from pipeline.datasets import atomic
 from pipeline.datasets.releases import Release
 from pipeline.errors import DataError
+from pipeline.progress.bar import BYTES, bar
 
 ATTEMPTS = 4
 """Tries in a row that bring no new byte."""
@@ -143,18 +143,11 @@ def _transfer(session: requests.Session, release: Release, part: Path, progress:
         total = have + int(length) if length.isdigit() else None
         with (
             part.open("ab" if have else "wb") as sink,
-            tqdm.tqdm(
-                desc=release.name,
-                initial=have,
-                total=total,
-                unit="B",
-                unit_scale=True,
-                disable=not progress,
-            ) as bar,
+            bar(release.name, total, BYTES, done=have, shown=progress) as advance,
         ):
             for chunk in response.iter_content(_CHUNK_BYTES):
                 sink.write(chunk)
-                bar.update(len(chunk))
+                advance(len(chunk))
     size = part.stat().st_size
     if total is not None and size != total:
         raise _TransferError(f"the connection ended after {size:,} of {total:,} bytes")

@@ -1,0 +1,1 @@
+"""How far a run has come: what steps tell, and what is shown of it."""
