@@ -6,8 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import choices
 from pipeline.cli.common import add_overlay, add_workspace, quiet_tensorflow
 
+EPILOG = """\
+examples:
+  pocketrec compile --target kubeflow --dataset ml-1m --output pipeline.yaml
+  pocketrec compile --target vertex --pipeline-root gs://BUCKET/pocketrec \\
+      --tracking-uri vertex://PROJECT/REGION --image IMAGE --output pipeline.json
+"""
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -20,6 +27,8 @@ def add_parser(subparsers: Any) -> None:
             "Compiles the same pipeline that `run` runs into a Kubeflow Pipelines v2 spec and "
             "checks it against Kubeflow's own schema. Nothing is submitted."
         ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--target",
@@ -34,7 +43,9 @@ def add_parser(subparsers: Any) -> None:
         metavar="FILE",
         help="the file to write: .yaml or .json",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the pipeline's settings")
+    choices.of_yaml_files(
+        parser.add_argument("--config", type=Path, metavar="FILE", help="the pipeline's settings")
+    )
     parser.add_argument(
         "--set",
         action="append",

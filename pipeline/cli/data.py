@@ -7,9 +7,16 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.cli import common
+from pipeline.cli import choices, common
 
-_NAMES = "sample, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, ml-latest"
+_NAMES = choices.DATASETS_TEXT
+EPILOG = """\
+examples:
+  pocketrec data inspect ml-1m --json
+  pocketrec data download ml-25m
+  pocketrec data generate /tmp/toy --users 100 --movies 300 --ratings 5000
+  pocketrec data split ml-1m /tmp/spans --shares 0.8,0.1,0.1
+"""
 _FORMATS = ("ml-latest", "ml-10m", "ml-1m", "ml-100k")
 
 
@@ -19,6 +26,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "data",
         help="inspect, download, generate or split a data set",
         description="Inspect, download, generate or split a data set in one of MovieLens' formats.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_inspect(actions)
@@ -33,11 +42,12 @@ def _add_inspect(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="format, counts, time range, timeline lengths, anomalies",
         description="Print a data set's format, counts, time range, timeline lengths, anomalies.",
     )
-    parser.add_argument(
+    dataset = parser.add_argument(
         "dataset",
         metavar="PATH|NAME",
         help=f"folder or zip of a MovieLens release, or a name: {_NAMES}",
     )
+    choices.of_datasets(dataset)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     common.add_workspace(parser)
     parser.set_defaults(handler=inspect)
@@ -53,9 +63,12 @@ def _add_download(actions: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ),
         epilog="GroupLens' terms of use come with each release, in its README.",
     )
-    parser.add_argument("name", metavar="NAME", help=f"one of {_NAMES.removeprefix('sample, ')}")
+    name = parser.add_argument(
+        "name", metavar="NAME", help=f"one of {_NAMES.removeprefix('sample, ')}"
+    )
+    choices.of_datasets(name)
     common.add_workspace(parser)
-    parser.set_defaults(handler=download)
+    parser.set_defaults(handler=download, resumes=True)
 
 
 def _add_generate(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,11 +110,12 @@ def _add_split(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             "format. Prints the pattern that stands for them."
         ),
     )
-    parser.add_argument(
+    dataset = parser.add_argument(
         "dataset",
         metavar="PATH|NAME",
         help=f"folder or zip of a MovieLens release, or a name: {_NAMES}",
     )
+    choices.of_datasets(dataset)
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder to make")
     parser.add_argument(
         "--shares",

@@ -6,13 +6,21 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.common import add_workspace, quiet_tensorflow
+from pipeline.cli.common import add_workspace, give_up_soon, quiet_tensorflow
 
 if TYPE_CHECKING:
     from pipeline.registry.registry import Promotion, Registry
     from pipeline.registry.store import ModelVersion
 
 _KIB = 1024
+
+EPILOG = """\
+examples:
+  pocketrec registry list
+  pocketrec registry show champion --json
+  pocketrec registry promote 3
+  pocketrec registry rollback
+"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,6 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             "workspace's own, an MLflow server, or Vertex AI's (--tracking-uri "
             "vertex://PROJECT/REGION, with Google's usual credentials)."
         ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_action(actions, "list", "list the versions")
@@ -61,6 +71,7 @@ def handler(args: argparse.Namespace) -> int:
     from pipeline.registry.registry import open_registry
     from pipeline.workspace import Workspace
 
+    give_up_soon()
     # It fetches bundles from object storage.
     quiet_tensorflow()
     registry = open_registry(Workspace.at(args.workspace), args.tracking_uri, args.model_name)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pipeline.cli import choices
 from pipeline.cli.common import add_overlay, add_workspace, quiet_tensorflow
+
+if TYPE_CHECKING:
+    from pipeline.config.root import Config
+    from pipeline.local_runner import RunOutcome
+    from pipeline.summary import Summary
 
 EXIT_FAILED = 1
 EXIT_NOT_PUSHED = 3
@@ -13,9 +21,17 @@ EXIT_NOT_PUSHED = 3
 DESCRIPTION = """\
 Runs the pipeline on this machine: ingest, validate, transform, train, convert, evaluate, gate,
 register. Steps whose inputs, settings and code did not change are taken from the cache; a run that
-was killed is taken up again by running the same command.
+was interrupted is taken up again by the same command.
+"""
+EPILOG = """\
+examples:
+  pocketrec run                                        generated data, about a minute
+  pocketrec run --dataset ml-1m                        downloads MovieLens 1M
+  pocketrec run --dataset ~/ml-25m.zip --set model.encoder.name=lstm
+  pocketrec run --json | jq -r 'select(.event == "epoch") | .recall_at_10'
 
-exit status: 0 registered; 1 a step failed; 2 bad input; 3 the gate did not bless the model.
+exit status: 0 registered; 1 a step failed; 2 bad input; 3 the gate did not bless the model;
+130 interrupted by Ctrl-C; 143 by SIGTERM.
 """
 
 
@@ -23,21 +39,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds the command."""
     parser = subparsers.add_parser(
         "run",
-        help="run the pipeline on this machine",
+        help="run the pipeline: from a release to a registered model",
         description=DESCRIPTION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--dataset",
-        metavar="NAME|PATH",
-        help="sample, ml-100k, ml-1m, ml-10m, ml-20m, ml-25m, ml-32m, ml-latest-small, ml-latest, "
-        "or a folder or zip in one of their formats (default: the configuration's, else sample)",
+    choices.of_datasets(
+        parser.add_argument(
+            "--dataset",
+            metavar="NAME|PATH",
+            help=f"{choices.DATASETS_TEXT}, or a folder or zip in one of their formats "
+            "(default: the configuration's, else sample)",
+        )
     )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="settings (default: pipeline/configs/NAME.yaml where there is one, else release.yaml)",
+    choices.of_yaml_files(
+        parser.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            help="settings (default: pipeline/configs/NAME.yaml where there is one, else "
+            "release.yaml)",
+        )
     )
     parser.add_argument(
         "--set",
@@ -48,12 +70,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="override one setting, e.g. --set model.encoder.name=cnn; may be given again",
     )
     add_overlay(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print what happens, one JSON object a line"
+    )
     add_workspace(parser)
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, resumes=True)
 
 
 def handler(args: argparse.Namespace) -> int:
     """Runs the pipeline and prints what came of it."""
+    from pipeline.cli.invocation import command
     from pipeline.config.select import load_selected
     from pipeline.workspace import Workspace
 
@@ -62,15 +88,95 @@ def handler(args: argparse.Namespace) -> int:
     workspace = Workspace.at(args.workspace)
 
     from pipeline.local_runner import run_locally
+    from pipeline.progress.screens import screen_for
     from pipeline.summary import render, summarize, write_record
 
-    outcome = run_locally(config, workspace)
+    again = command(args.arguments)
+    outcome = run_locally(
+        config,
+        workspace,
+        make_screen=screen_for(as_json=args.json),
+        last_words=f"interrupted; to go on: {again}",
+    )
     write_record(workspace, config, outcome)
+    if outcome.exit_status is not None:
+        _tell_interrupted(outcome, config, again, as_json=args.json)
+        return outcome.exit_status
     if outcome.failed_step is not None:
-        print(f"\nFAILED at {outcome.failed_step}: {outcome.error}")
-        print(f"log: {outcome.log_file}")
+        _tell_failed(outcome, as_json=args.json)
         return EXIT_FAILED
     quiet_tensorflow()
     summary = summarize(workspace, config, outcome)
-    print(render(summary))
+    if args.json:
+        _write(_described(summary))
+    else:
+        print(render(summary))
     return 0 if summary.registered else EXIT_NOT_PUSHED
+
+
+def _tell_failed(outcome: RunOutcome, *, as_json: bool) -> None:
+    if as_json:
+        _write(
+            {
+                "event": "run_failed",
+                "run_id": outcome.run_id,
+                "stage": outcome.failed_step,
+                "error": outcome.error,
+                "log": str(outcome.log_file),
+            }
+        )
+        print(f"pocketrec: failed at {outcome.failed_step}: {outcome.error}", file=sys.stderr)
+    else:
+        print(f"\nFAILED at {outcome.failed_step}: {outcome.error}")
+        print(f"log: {outcome.log_file}")
+
+
+def _tell_interrupted(outcome: RunOutcome, config: Config, again: str, *, as_json: bool) -> None:
+    lines = interruption_lines(outcome, again, cache=config.runtime.cache)
+    if as_json:
+        reached = outcome.reached
+        _write(
+            {
+                "event": "run_interrupted",
+                "run_id": outcome.run_id,
+                "stage": outcome.failed_step,
+                "finished": list(reached.over),
+                "epoch": reached.epoch,
+                "resume": again,
+            }
+        )
+    print("\n".join(lines), file=sys.stderr if as_json else sys.stdout)
+
+
+def interruption_lines(outcome: RunOutcome, again: str, *, cache: bool) -> list[str]:
+    """Returns what to tell of an interrupted run: what is kept, and how to go on.
+
+    Args:
+        outcome: What the run came to.
+        again: The command line.
+        cache: Whether finished steps will be taken from the cache.
+    """
+    reached = outcome.reached
+    lines = ["", f"INTERRUPTED at {outcome.failed_step} after {outcome.seconds:.0f} s"]
+    if reached.over and cache:
+        lines.append(
+            f"kept: {len(reached.over)} of {reached.stages} steps, which come from the cache"
+        )
+    elif reached.stages:
+        lines.append("kept: no step, as " + ("none was over" if cache else "runtime.cache is off"))
+    if reached.epoch:
+        of = f" ({reached.whose.rstrip(': ')})" if reached.whose else ""
+        lines.append(f"      training, which goes on after epoch {reached.epoch}{of}")
+    return [*lines, f"log:  {outcome.log_file}", f"to go on: {again}"]
+
+
+def _described(summary: Summary) -> dict[str, Any]:
+    import dataclasses
+
+    return {"event": "summary", **dataclasses.asdict(summary), "registered": summary.registered}
+
+
+def _write(tree: dict[str, Any]) -> None:
+    from pipeline.progress.lines import JsonScreen
+
+    JsonScreen(sys.stdout).write(tree)

@@ -7,10 +7,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import choices
 from pipeline.cli.common import quiet_tensorflow
 
 ENDPOINT_VARIABLE = "KF_PIPELINES_ENDPOINT"
 PROJECT_VARIABLE = "GOOGLE_CLOUD_PROJECT"
+
+EPILOG = """\
+examples:
+  pocketrec submit pipeline.yaml --target kubeflow --endpoint http://localhost:8888
+  pocketrec submit pipeline.yaml --target kubeflow --parameter epochs=5 --no-cache
+  pocketrec submit pipeline.json --target vertex --project P --region R --schedule '0 3 * * 1'
+"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -22,8 +30,12 @@ def add_parser(subparsers: Any) -> None:
             "Starts a run of what `pocketrec compile` has written, now or on a schedule, and says "
             "where it is."
         ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="the compiled pipeline")
+    choices.of_files(
+        parser.add_argument("file", type=Path, metavar="FILE", help="the compiled pipeline")
+    )
     parser.add_argument(
         "--target", required=True, choices=("kubeflow", "vertex"), help="as it was compiled for"
     )

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli import choices
 from pipeline.cli.common import add_workspace
 
 EXIT_ALL_FAILED = 1
@@ -43,11 +44,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    study = parser.add_argument(
         "study",
         metavar="STUDY",
         help="a study's file, or the name of one in pipeline/configs/sweeps",
     )
+    choices.of_studies(study)
     parser.add_argument(
         "--trials", type=_positive, metavar="N", help="trials in all (default: the study's)"
     )
@@ -81,7 +83,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="also write the results there, as JSON without what means something here alone",
     )
     add_workspace(parser)
-    parser.set_defaults(handler=handler)
+    parser.set_defaults(handler=handler, resumes=True)
 
 
 def handler(args: argparse.Namespace) -> int:
@@ -159,7 +161,6 @@ def _run(args: argparse.Namespace, study: Any, base: Any, workspace: Any, places
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)

@@ -33,7 +33,8 @@ def mlflow_client(tracking_uri: str) -> MlflowClient:
         return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     except Exception as error:
         raise RegistryError(
-            f"{tracking_uri}: the model registry cannot be opened ({error}); check the tracking URI"
+            f"{tracking_uri}: the model registry cannot be opened ({_reason(error)}); "
+            "check the tracking URI, or restore the database"
         ) from None
 
 
@@ -129,3 +130,8 @@ def download_artifacts(source: str, target: Path, *, tracking_uri: str) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as scratch:
         local = download(artifact_uri=source, dst_path=scratch, tracking_uri=tracking_uri)
         Path(local).rename(target)
+
+
+def _reason(error: Exception) -> str:
+    # SQLAlchemy adds the query and a link to its manual, on lines of their own.
+    return next(iter(str(error).strip().splitlines()), "")
