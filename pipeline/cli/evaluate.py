@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cli import choices
+from pipeline.cli.common import give_up_soon, started
 from pipeline.cli.registry import add_registry_options
 
 if TYPE_CHECKING:
     from pocketrec_device import Bundle
     from pocketrec_device.evaluation import Estimate
 
+EPILOG = """\
+examples:
+  pocketrec evaluate champion --data ml-1m
+  pocketrec evaluate path/to/bundle --data path/to/release --variant float32 --json
+"""
 _INTERVALS = "95% intervals: Wilson's score for recall, normal approximation for the others"
 
 
@@ -26,20 +32,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             "Leave-last-out evaluation: each user's last movie is to be found among the whole "
             "catalogue without the movies that the user has seen. Shares no code with the gate."
         ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    model = parser.add_argument(
         "model",
         nargs="?",
         default="champion",
         metavar="MODEL_OR_BUNDLE",
         help="alias or version of the registry, or a bundle's folder (default: champion)",
     )
-    parser.add_argument(
+    choices.of_models(model)
+    data = parser.add_argument(
         "--data",
         required=True,
         metavar="NAME|PATH",
         help="a release's name, or the path of its folder or zip",
     )
+    choices.of_datasets(data)
     parser.add_argument("--variant", help="variant of the model (default: the gated one)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_registry_options(parser)
@@ -53,6 +63,7 @@ def handler(args: argparse.Namespace) -> int:
     from pipeline.workspace import Workspace
     from pocketrec_device import DeviceError
 
+    give_up_soon()
     workspace = Workspace.at(args.workspace)
     path = resolve_bundle(args.model, workspace, args.tracking_uri, args.model_name)
     try:
@@ -79,17 +90,16 @@ def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -
         DeviceError: The bundle or the data gives nothing to evaluate.
         DataError: The release cannot be found or read.
     """
-    from tqdm import tqdm
-
     from components.movielens_example_gen.timelines import load_timelines
     from pipeline.config.data import MalformedConfig
     from pipeline.config.root import GeneratorConfig
     from pipeline.datasets.resolve import resolve_dataset
-    from pocketrec_device import Bundle, Recommender
+    from pipeline.progress.bar import bar
+    from pocketrec_device import Bundle
     from pocketrec_device.evaluation import MISS, leave_last_out, summarize, target_ranks
 
     bundle = Bundle.load(bundle_path)
-    recommender = Recommender(bundle, variant)
+    recommender = started(bundle, variant)
     prepared = bundle.manifest.data
     release = resolve_dataset(data, workspace, GeneratorConfig(**prepared["generator"]))
     timelines = load_timelines(
@@ -107,8 +117,8 @@ def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -
         _attributes(str(release), timelines.user_ids),
     )
     rows = len(cases.targets)
-    with tqdm(total=rows, unit="users", file=sys.stderr, disable=None) as bar:
-        ranks = target_ranks(recommender, cases, progress=bar.update)
+    with bar("evaluating", rows, "users") as advance:
+        ranks = target_ranks(recommender, cases, progress=advance)
     return {
         "bundle": bundle_path,
         "bundle_id": bundle.manifest.bundle_id,

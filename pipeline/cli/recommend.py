@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import json
+import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pipeline.cli import choices
+from pipeline.cli.common import give_up_soon, started
 from pipeline.cli.registry import add_registry_options
 
 if TYPE_CHECKING:
-    from pocketrec_device import Bundle, Recommendation
+    from pipeline.cli.titles import TitleFinder
+    from pipeline.workspace import Workspace
+    from pocketrec_device import Bundle
+    from pocketrec_device.bundle import Movie
 
 _ID_PREFIX = "id:"
 _DEFAULT_MODEL = "champion"
 _UNKNOWN = "none"
 _A_TIME = "unix seconds or a time such as 2000-12-31T23:59"
+
+_USER_PREFIX = "user_"
+
+EPILOG = """\
+examples:
+  pocketrec recommend "Toy Story (1995)" "The Matrix (1999)" --ratings 4.5,none
+  pocketrec recommend champion "Heat (1995)" --user gender=F --user "age=25 to 34" -k 5
+  pocketrec recommend path/to/bundle id:260 --json
+
+A misspelled title is taken where one movie alone is near; otherwise those near are listed. A model
+that reads no ratings, times or users does without.
+"""
 
 _Value = TypeVar("_Value")
 
@@ -31,12 +49,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=(
             "Recommend movies after a history of titles, oldest first, through the device runtime."
         ),
-        epilog=(
-            'example: pocketrec recommend champion "Toy Story (1995)" "The Matrix (1999)" '
-            "--ratings 4.5,none. A model that reads no ratings or times does without."
-        ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    words = parser.add_argument(
         "words",
         nargs="+",
         metavar="MODEL_OR_BUNDLE, TITLE",
@@ -46,6 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             f"{_ID_PREFIX}NUMBER for a movie id"
         ),
     )
+    choices.of_models(words)
     parser.add_argument(
         "-k", type=int, default=10, metavar="COUNT", help="movies wanted (default: 10)"
     )
@@ -67,6 +84,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help=f"when each was watched, unix seconds or 2000-12-31T23:59 (UTC); {_UNKNOWN} likewise",
     )
     parser.add_argument(
+        "--user",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what is known of the user: gender=F, age=..., occupation=...; may be repeated",
+    )
+    parser.add_argument(
         "--now", metavar="TIME", help="the moment to recommend for (default: this one)"
     )
     parser.add_argument("--variant", help="variant of the model (default: the gated one)")
@@ -77,18 +101,25 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def handler(args: argparse.Namespace) -> int:
     """Runs the command."""
+    from pipeline.cli.recommendations import print_json, print_table
+    from pipeline.cli.titles import TitleFinder
     from pipeline.errors import RegistryError
-    from pocketrec_device import Bundle, DeviceError, Recommender
+    from pipeline.workspace import Workspace
+    from pocketrec_device import Bundle, DeviceError
 
+    give_up_soon()
     path, titles, note = _model_and_titles(args)
     ratings = _listed(args.ratings, "--ratings", "stars such as 4.5", float)
     times = _listed(args.times, "--times", _A_TIME, _seconds)
     now = _parsed(args.now, "--now", _A_TIME, _seconds)
     try:
         bundle = Bundle.load(path)
-        recommender = Recommender(bundle, args.variant)
-        history = [recommender.find(_movie(word)) for word in titles]
-        watched = [recommender.find(_movie(word)) for word in args.watched]
+        recommender = started(bundle, args.variant)
+        user = _user(args.user, bundle)
+        finder, workspace = TitleFinder(recommender), Workspace.at(args.workspace)
+        history = [_found(word, finder, bundle, workspace, note) for word in titles]
+        watched = [_found(word, finder, bundle, workspace, note) for word in args.watched]
+        began = time.perf_counter()
         found = recommender.recommend(
             [movie.movie_id for movie in history],
             k=args.k,
@@ -96,14 +127,62 @@ def handler(args: argparse.Namespace) -> int:
             ratings=ratings,
             times=times,
             now=now,
+            user=user,
         )
+        milliseconds = 1000 * (time.perf_counter() - began)
     except DeviceError as error:
         raise RegistryError(f"{error}{note}") from None
-    if args.json:
-        _print_json(bundle, recommender.variant, [movie.title for movie in history], found)
-    else:
-        _print_table([movie.title for movie in history], found)
+    show = print_json if args.json else print_table
+    show(recommender, history, found, milliseconds)
     return 0
+
+
+def _found(
+    word: str, finder: TitleFinder, bundle: Bundle, workspace: Workspace, note: str
+) -> Movie:
+    """Returns the movie that a word means, and says so if that is not what it says."""
+    from pipeline.cli.titles import UnknownTitleError
+    from pipeline.cli.unknown_movie import why_unknown
+    from pipeline.errors import RegistryError
+
+    title = _movie(word)
+    try:
+        found = finder.find(title)
+    except UnknownTitleError as unknown:
+        what = f"no movie {word!r} in the model's catalogue"
+        if isinstance(title, int):
+            what = f"the model does not know a movie with id {title}"
+        if unknown.candidates:
+            near = "".join(
+                f"\n  {_ID_PREFIX}{movie.movie_id:<8} {movie.title}" for movie in unknown.candidates
+            )
+            what = f"{what}{note}; if one of these is meant, say which, by title or id:{near}"
+            raise RegistryError(f"{what}\n{why_unknown(title, bundle, workspace)}") from None
+        raise RegistryError(f"{what}: {why_unknown(title, bundle, workspace)}{note}") from None
+    if found.note:
+        print(found.note, file=sys.stderr)
+    return found.movie
+
+
+def _user(words: list[str], bundle: Bundle) -> dict[str, str | int | None]:
+    """Returns what is known of the user, by the names of the model's inputs."""
+    from pipeline.errors import ConfigError
+    from pocketrec_device.manifest import USER_INPUTS
+
+    told: dict[str, str | int | None] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        full = name if name.startswith(_USER_PREFIX) else f"{_USER_PREFIX}{name}"
+        if not equals or full not in USER_INPUTS:
+            known = ", ".join(known.removeprefix(_USER_PREFIX) for known in USER_INPUTS)
+            raise ConfigError(f"--user {word!r}: must be NAME=VALUE, the name one of {known}")
+        categories = bundle.manifest.categories.get(full)
+        if categories is None:
+            print(f"--user {word}: this model reads no {full}", file=sys.stderr)
+        elif value not in categories:
+            raise ConfigError(f"--user {word!r}: must be one of {', '.join(categories)}")
+        told[full] = value
+    return {name: value for name, value in told.items() if name in bundle.manifest.categories}
 
 
 def _model_and_titles(args: argparse.Namespace) -> tuple[Path, list[str], str]:
@@ -122,7 +201,8 @@ def _model_and_titles(args: argparse.Namespace) -> tuple[Path, list[str], str]:
         except RegistryError as error:
             if first == _DEFAULT_MODEL:
                 raise
-            note = f" (taken for a title: {error})"
+            # A word that stands alone was hardly meant for a model.
+            note = f" (taken for a title: {error})" if rest else ""
     else:
         note = ""
     return resolve_bundle(_DEFAULT_MODEL, *place), args.words, note
@@ -172,27 +252,3 @@ def _seconds(word: str) -> int:
         return int(word)
     moment = datetime.fromisoformat(word)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
-
-
-def _print_table(history: list[str], found: list[Recommendation]) -> None:
-    from tabulate import tabulate
-
-    print(f"after {'; '.join(history)}:")
-    rows = [[rank, movie.title, f"{movie.score:.3f}"] for rank, movie in enumerate(found, start=1)]
-    print(tabulate(rows, headers=["", "title", "score"], disable_numparse=True))
-
-
-def _print_json(
-    bundle: Bundle, variant: str, history: list[str], found: list[Recommendation]
-) -> None:
-    answer = {
-        "bundle": str(bundle.path),
-        "bundle_id": bundle.manifest.bundle_id,
-        "variant": variant,
-        "history": history,
-        "recommendations": [
-            {"movie_id": movie.movie_id, "title": movie.title, "score": movie.score}
-            for movie in found
-        ],
-    }
-    print(json.dumps(answer, ensure_ascii=False, indent=2))
