@@ -78,25 +78,29 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
     try:
-        if not arguments:
-            parser.print_help()
-            return 0
-        args = parser.parse_args(arguments)
-        if args.command is None:
-            parser.error("the following arguments are required: COMMAND")
-        args.arguments = arguments
-        status = _run(args)
-        # Here, where a reader that is gone can still be noticed.
-        sys.stdout.flush()
+        try:
+            return _main(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            # Here, where a reader that is gone can still be noticed.
+            sys.stdout.flush()
     except BrokenPipeError:
         # The reader has what it wanted, as after `| head`; nothing more can be written, and
         # Python would complain of that at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    return status
+
+
+def _main(arguments: list[str]) -> int:
+    parser = build_parser()
+    if not arguments:
+        parser.print_help()
+        return 0
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.error("the following arguments are required: COMMAND")
+    args.arguments = arguments
+    return _run(args)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -98,7 +98,8 @@ def handler(args: argparse.Namespace) -> int:
         make_screen=screen_for(as_json=args.json),
         last_words=f"interrupted; to go on: {again}",
     )
-    write_record(workspace, config, outcome)
+    if outcome.reached.stages:
+        write_record(workspace, config, outcome)
     if outcome.exit_status is not None:
         _tell_interrupted(outcome, config, again, as_json=args.json)
         return outcome.exit_status

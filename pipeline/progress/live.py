@@ -26,6 +26,8 @@ _SHOW_CURSOR = b"\x1b[?25h\n"
 # Title, two empty lines, bar, message, path of the log, and the line that the cursor is on.
 _LINES_BESIDES_ROWS = 8
 _FEWEST_ROWS = 3
+_TIME_WIDTH = 8
+_COLUMN_GAPS = 4
 
 
 class _TerminalConsole(Console):
@@ -100,11 +102,14 @@ class LiveScreen:
         return line
 
     def _rows(self, board: Board, options: ConsoleOptions) -> Table:
-        table = Table.grid(padding=(0, 1), expand=True)
+        # Not wider than it must be: what is full of blanks wraps when the terminal gets narrower.
+        table = Table.grid(padding=(0, 1))
+        names = max(len(row.stage) for row in board.rows)
+        rest = options.max_width - 1 - names - _TIME_WIDTH - _COLUMN_GAPS
         table.add_column(width=1)
-        table.add_column(no_wrap=True)
-        table.add_column(justify="right", no_wrap=True, min_width=7)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, width=names)
+        table.add_column(justify="right", no_wrap=True, width=_TIME_WIDTH)
+        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(1, rest))
         shown, hidden = _that_fit(board.rows, options.size.height - _LINES_BESIDES_ROWS)
         if hidden:
             table.add_row("", Text(f"{hidden} more", style="dim"), "", "")
@@ -142,6 +147,8 @@ class LiveScreen:
         share = board.share
         if share is not None:
             line = Table.grid(padding=(0, 1))
+            for _ in range(4):
+                line.add_column(no_wrap=True)
             done = min(share.done, share.total)
             line.add_row(
                 " ",

@@ -25,6 +25,8 @@ TITLES = (
     "Star Wars: Episode V - The Empire Strikes Back (1980)",
     "Star Maps (1997)",
     "Misérables, Les (1998)",
+    "Speed (1994)",
+    "Sleeps (1995)",
     "Willy Wonka and the Chocolate Factory (1971)",
 )
 
@@ -77,6 +79,7 @@ def test_what_is_spelled_right_is_not_spoken_of(finder: TitleFinder) -> None:
     [
         ("haet", {"Heat (1995)", "Hate (Haine, La) (1995)"}),
         ("sabrnia", {"Sabrina (1954)", "Sabrina (1995)"}),
+        ("speep", {"Speed (1994)", "Sleeps (1995)"}),
         # No misspelled "Star Maps", though that is nearer by letters.
         ("star wars", {TITLES[7], TITLES[8]}),
     ],
