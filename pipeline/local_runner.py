@@ -121,7 +121,10 @@ def _run(
             failed_step = journal.reached.current or "the runner"
             message = "interrupted" if interruption.signal else error_message(error)
             logging.getLogger(__name__).exception("the run failed")
-            journal.fail()
+            if interruption.signal:
+                journal.interrupt()
+            else:
+                journal.fail()
     return RunOutcome(
         run_id,
         time.monotonic() - started,
@@ -134,8 +137,10 @@ def _run(
 
 
 def _end(journal: Journal) -> None:
-    end_children()
-    journal.say("interrupted, ending ... (once more to end at once)")
+    try:
+        journal.say("interrupted, ending ... (once more to end at once)")
+    finally:
+        end_children()
 
 
 def _ran(journal: Journal, interruption: Interruption) -> bool:

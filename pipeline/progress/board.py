@@ -26,7 +26,7 @@ class Row:
 
     Attributes:
         stage: The node's id.
-        state: `WAITING`, `RUNNING`, `finished`, `cached` or `failed`.
+        state: `WAITING`, `RUNNING`, or that of `StageEnded`.
         started: On the board's clock.
         seconds: Of a stage that is over.
         figures: What it has come to, in a few words.

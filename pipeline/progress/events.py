@@ -38,7 +38,7 @@ class StageEnded:
 
     Attributes:
         stage: The node's id in the pipeline.
-        state: `finished`, `cached` or `failed`.
+        state: `finished`, `cached`, `failed` or `interrupted`.
         seconds: Since it started.
     """
 

@@ -116,6 +116,10 @@ class Journal:
                 self._amounts[told.what] = before + told.count
                 self._show(Advanced(stage, told.what, before + told.count, told.total))
 
+    def interrupt(self) -> None:
+        """Closes the stage under way, if there is one, as one that was interrupted."""
+        self._end("interrupted")
+
     def close(self) -> None:
         """Closes the screen."""
         with self._lock:
@@ -130,7 +134,7 @@ class Journal:
             stage = self.reached.current
             if stage is None:
                 return
-            over = (*self.reached.over, *([stage] if state != "failed" else []))
+            over = (*self.reached.over, *([stage] if state in ("finished", "cached") else []))
             self.reached = dataclasses.replace(self.reached, over=over, current=None)
             self._show(StageEnded(stage, state, self._clock() - self._started))
 

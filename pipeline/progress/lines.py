@@ -18,7 +18,12 @@ from pipeline.progress.events import (
     as_json,
 )
 
-_VERDICTS = {"finished": "done", "cached": "cached", "failed": "FAILED"}
+_VERDICTS = {
+    "finished": "done",
+    "cached": "cached",
+    "failed": "FAILED",
+    "interrupted": "interrupted",
+}
 
 
 class _Lines:

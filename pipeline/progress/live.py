@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import IO
@@ -13,21 +14,47 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.progress.board import RUNNING, Board, Row, clock_time
+from pipeline.progress.board import RUNNING, WAITING, Board, Row, clock_time
 from pipeline.progress.events import Event, StageEnded
 
 _FRAMES_A_SECOND = 8
-_MARKS = {"waiting": "·", "finished": "✓", "cached": "✓", "failed": "✗"}
-_ASCII_MARKS = {"waiting": ".", "finished": "+", "cached": "+", "failed": "x"}
-# None of these vanishes on a light or on a dark background.
-_STYLES = {"waiting": "dim", "running": "bold", "finished": "green", "cached": "green",
-           "failed": "bold red"}  # fmt: skip
 _SHOW_CURSOR = b"\x1b[?25h\n"
 # Title, two empty lines, bar, message, path of the log, and the line that the cursor is on.
 _LINES_BESIDES_ROWS = 8
 _FEWEST_ROWS = 3
 _TIME_WIDTH = 8
 _COLUMN_GAPS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """How a state is shown.
+
+    Attributes:
+        mark: Before the name.
+        ascii_mark: The same for terminals without more.
+        style: Of the mark. None of them vanishes on a light or on a dark background.
+        name_style: Of the name: only marks are coloured, names stay as readable as any text.
+        label: Instead of the time; None shows the time.
+        label_style: Of either.
+    """
+
+    mark: str
+    ascii_mark: str
+    style: str
+    name_style: str = ""
+    label: str | None = None
+    label_style: str = ""
+
+
+_LOOKS = {
+    WAITING: _Look("·", ".", "dim", "dim", ""),
+    RUNNING: _Look("", "*", "bold", "bold"),
+    "finished": _Look("✓", "+", "green"),
+    "cached": _Look("✓", "+", "green", "", "cached", "dim"),
+    "failed": _Look("✗", "x", "bold red", "bold", "FAILED", "bold red"),
+    "interrupted": _Look("✗", "x", "bold red", "bold", "stopped", "bold red"),
+}
 
 
 class _TerminalConsole(Console):
@@ -118,26 +145,19 @@ class LiveScreen:
         return table
 
     def _cells(self, board: Board, row: Row, options: ConsoleOptions) -> list[Text]:
-        style = _STYLES[row.state]
-        if row.state == RUNNING:
-            time = clock_time(board.clock() - row.started)
-            mark = "*" if options.ascii_only else _plain(self._spinner.render(board.clock()))
-        else:
-            time = {"waiting": "", "cached": "cached", "failed": "FAILED"}.get(
-                row.state, f"{row.seconds:.1f} s"
-            )
-            mark = (_ASCII_MARKS if options.ascii_only else _MARKS)[row.state]
-        # The marks alone are coloured: names stay as readable as the terminal's own text.
-        name = (
-            "bold" if row.state in (RUNNING, "failed") else style if row.state == "waiting" else ""
-        )
-        quiet = "dim" if row.state == "cached" else ""
+        look, running = _LOOKS[row.state], row.state == RUNNING
+        mark = look.ascii_mark if options.ascii_only else look.mark or self._spin()
+        seconds = clock_time(board.clock() - row.started) if running else f"{row.seconds:.1f} s"
         return [
-            Text(mark, style=style),
-            Text(row.stage, style=name),
-            Text(time, style=style if row.state == "failed" else quiet),
+            Text(mark, style=look.style),
+            Text(row.stage, style=look.name_style),
+            Text(seconds if look.label is None else look.label, style=look.label_style),
             Text(row.figures),
         ]
+
+    def _spin(self) -> str:
+        rendered = self._spinner.render(self._board.clock())
+        return rendered.plain if isinstance(rendered, Text) else ""
 
     def _now(self, board: Board, options: ConsoleOptions) -> RenderResult:
         """Draws what the stage under way says: a bar if its end is known, and its last line."""
@@ -168,7 +188,7 @@ class LiveScreen:
             yield Text(f"  {board.message}", style="dim", overflow="ellipsis", no_wrap=True)
 
     def _working(self, message: str, options: ConsoleOptions) -> Text:
-        mark = "*" if options.ascii_only else _plain(self._spinner.render(self._board.clock()))
+        mark = _LOOKS[RUNNING].ascii_mark if options.ascii_only else self._spin()
         return Text(f"{mark} {message}", overflow="ellipsis", no_wrap=True)
 
 
@@ -177,18 +197,12 @@ def _from_here(path: str) -> str:
     return path.removeprefix(f"{Path.cwd()}{os.sep}")
 
 
-def _plain(rendered: object) -> str:
-    return rendered.plain if isinstance(rendered, Text) else str(rendered)
-
-
 def _that_fit(rows: list[Row], lines: int) -> tuple[list[Row], int]:
     """Returns the rows for so many lines, those over first left out, and how many are not shown."""
     fit = max(_FEWEST_ROWS, lines)
     if len(rows) <= fit:
         return rows, 0
-    current = next(
-        (i for i, row in enumerate(rows) if row.state in ("waiting", RUNNING)), len(rows)
-    )
+    current = next((i for i, row in enumerate(rows) if row.state in (WAITING, RUNNING)), len(rows))
     room = fit - 1
     first = max(0, min(current - room // 2, len(rows) - room))
     return rows[first : first + room], len(rows) - room

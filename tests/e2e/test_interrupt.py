@@ -78,7 +78,8 @@ def test_a_run_is_interrupted_says_how_to_go_on_and_goes_on(tmp_path: Path) -> N
     )
     assert status == 143
     events = [json.loads(line) for line in out.splitlines()]
-    assert [e["event"] for e in events][-1] == "run_interrupted"
+    assert events[-1]["event"] == "run_interrupted"
+    assert [e["stage"] for e in events if e["event"] == "stage_interrupted"] == ["tflite_converter"]
     assert events[-1]["stage"] == "tflite_converter"
     assert events[-1]["finished"][-1] == "trainer"
     assert events[-1]["resume"].endswith("--json")

@@ -65,6 +65,12 @@ def test_the_last_frame_stays_and_the_cursor_comes_back() -> None:
     assert sent.rindex("\x1b[?25h") > sent.rindex("\x1b[?25l")
 
 
+@pytest.mark.parametrize(("end", "word"), [("fail", "FAILED"), ("interrupt", "stopped")])
+def test_a_stage_that_did_not_end_well_is_marked_with_a_word(end: str, word: str) -> None:
+    sent, _ = on_terminal(f"{START}\njournal.{end}()\njournal.close()\n", 80)
+    assert screen(sent)[4].split()[:3] == ["✗", "trainer", word]
+
+
 def test_a_narrow_terminal_cuts_lines_and_wraps_none() -> None:
     sent, _ = on_terminal(INTERRUPTED, 50)
     shown = screen(sent)
