@@ -14,6 +14,7 @@ import tempfile
 import termios
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from rich.console import Console
@@ -25,12 +26,16 @@ from pipeline.workspace import Workspace
 from pocketrec_device import Bundle
 from tools.chromium import browser
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 PROJECT = Path(__file__).resolve().parents[2]
 COLUMNS = 80
 _ROWS = 40
 _COLOURS = 64
 # What Rich's live display sends before it draws a frame anew.
 _RENEWAL = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)+")
+_VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 _CURSOR = re.compile(r"\x1b\[\?25[hl]")
 DARK, LIGHT = SVG_EXPORT_THEME, DEFAULT_TERMINAL_THEME
 _PROGRAM = (sys.executable, "-m", "pipeline.cli.main")
@@ -55,7 +60,8 @@ def pictures(out: Path, workspace: Path) -> list[Path]:
         sent = on_terminal([*_PROGRAM, command, *words, *place], folder=workspace.parent)
         shot.append((f"terminal-{command}.png", shlex.join(["pocketrec", command, *words]), sent))
     out.mkdir(parents=True, exist_ok=True)
-    return [photograph(text, out / name, title) for name, title, text in shot]
+    with browser() as running:
+        return [photograph(running, text, out / name, title) for name, title, text in shot]
 
 
 def on_terminal(command: Sequence[str], *, columns: int = COLUMNS, folder: Path = PROJECT) -> str:
@@ -92,11 +98,18 @@ def frames(sent: str) -> list[str]:
 
 
 def photograph(
-    sent: str, target: Path, title: str, *, columns: int = COLUMNS, theme: TerminalTheme = DARK
+    running: Browser,
+    sent: str,
+    target: Path,
+    title: str,
+    *,
+    columns: int = COLUMNS,
+    theme: TerminalTheme = DARK,
 ) -> Path:
     """Writes a picture of one frame.
 
     Args:
+        running: Draws the picture.
         sent: The frame, with its colours as a terminal gets them.
         target: The PNG file.
         title: Above it.
@@ -110,10 +123,14 @@ def photograph(
         r"@font-face \{.*?\}", "", console.export_svg(title=title, theme=theme), flags=re.S
     )
     svg = svg.replace("Fira Code", "DejaVu Sans Mono")
-    with browser() as running:
-        page = running.new_page(device_scale_factor=1.25, viewport={"width": 1100, "height": 900})
+    # Without a size of its own a drawing takes the window's.
+    svg = _VIEW_BOX.sub(r'\g<0> width="\g<1>" height="\g<2>"', svg, count=1)
+    page = running.new_page(device_scale_factor=1.25)
+    try:
         page.set_content(f'<body style="margin:0">{svg}</body>')
         shot = page.locator("svg").first.screenshot(omit_background=True)
+    finally:
+        page.close()
     # Text in a few colours: a palette takes a third of the bytes.
     Image.open(io.BytesIO(shot)).quantize(_COLOURS).save(target, optimize=True)
     return target
