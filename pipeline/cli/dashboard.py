@@ -70,4 +70,6 @@ def _open(path: Path) -> None:
         opened = webbrowser.open(path.as_uri())
     except webbrowser.Error:
         opened = False
-    print("opened in the browser" if opened else "no browser to open it with; open the file yourself")
+    print(
+        "opened in the browser" if opened else "no browser to open it with; open the file yourself"
+    )
