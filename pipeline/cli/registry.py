@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.common import add_workspace, give_up_soon, quiet_tensorflow
@@ -18,6 +19,7 @@ EPILOG = """\
 examples:
   pocketrec registry list
   pocketrec registry show champion --json
+  pocketrec registry fetch champion app/model
   pocketrec registry promote 3
   pocketrec registry rollback
 """
@@ -27,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds the command to the parser."""
     parser = subparsers.add_parser(
         "registry",
-        help="list, show, promote and roll back registered models",
+        help="list, show, fetch, promote and roll back registered models",
         description=(
             "The model registry: versions of the model, and the champion that ships. It is the "
             "workspace's own, an MLflow server, or Vertex AI's (--tracking-uri "
@@ -41,6 +43,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     show = _add_action(actions, "show", "show one version: its figures, files and origin")
     show.add_argument(
         "model", nargs="?", default="champion", metavar="MODEL", help="version or alias"
+    )
+    fetch = _add_action(actions, "fetch", "copy a version's bundle into a folder, for an app")
+    fetch.add_argument("model", metavar="MODEL", help="version or alias")
+    fetch.add_argument(
+        "folder", type=Path, metavar="DIR", help="made, or replaced where it holds a bundle"
     )
     promote = _add_action(actions, "promote", "make a version the champion")
     promote.add_argument("model", metavar="MODEL", help="version or alias")
@@ -79,6 +86,8 @@ def handler(args: argparse.Namespace) -> int:
         _list(registry, as_json=args.json)
     elif args.action == "show":
         _show(registry, registry.find(args.model), as_json=args.json)
+    elif args.action == "fetch":
+        _fetch(registry, registry.find(args.model), args.folder, as_json=args.json)
     elif args.action == "promote":
         _moved(registry.promote(args.model), as_json=args.json)
     else:
@@ -94,6 +103,16 @@ def _add_action(
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(handler=handler)
     return parser
+
+
+def _fetch(registry: Registry, version: ModelVersion, folder: Path, *, as_json: bool) -> None:
+    from pipeline.registry.fetch import fetch_bundle
+
+    size = fetch_bundle(registry.bundle_path(version), folder)
+    if as_json:
+        _print_json({"version": version.version, "folder": str(folder), "bytes": size})
+    else:
+        print(f"{folder}: {registry.model} version {version.version}, {size:,} bytes")
 
 
 def _list(registry: Registry, *, as_json: bool) -> None:

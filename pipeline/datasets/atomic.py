@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -25,6 +26,16 @@ def exclusive(target: Path) -> Iterator[None]:
     with (target.parent / f".{target.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def lock_elsewhere(target: Path) -> Path:
+    """Returns what to hold instead of `target` where a lock file beside it would be in the way.
+
+    Args:
+        target: An absolute path.
+    """
+    name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"pocketrec-{os.getuid()}-{name}"
 
 
 @contextlib.contextmanager

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets.atomic import exclusive, new_folder
+from pipeline.datasets.atomic import exclusive, lock_elsewhere, new_folder
 from pipeline.demo.site import Site
 from pipeline.errors import DemoError
 
@@ -33,7 +30,7 @@ def export(site: Site, target: Path, *, force: bool = False) -> None:
     """
     target = target.expanduser().resolve()
     try:
-        with exclusive(_lock(target)):
+        with exclusive(lock_elsewhere(target)):
             if not force:
                 _refuse_foreign(target)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,12 +53,6 @@ def _write(site: Site, folder: Path) -> None:
         "files": {path: file.sha256 for path, file in sorted(site.files.items())},
     }
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def _lock(target: Path) -> Path:
-    """Returns what two exports into one folder share; beside it, a lock would be published."""
-    name = hashlib.sha256(os.fsencode(target)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"pocketrec-demo-{os.getuid()}-{name}"
 
 
 def _refuse_foreign(target: Path) -> None:

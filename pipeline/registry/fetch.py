@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.datasets.atomic import exclusive, new_folder
+from pipeline.datasets.atomic import exclusive, lock_elsewhere, new_folder
 from pipeline.errors import RegistryError
 from pocketrec_device import Bundle, DeviceError
 from pocketrec_device.manifest import MANIFEST_FILE
@@ -32,7 +32,8 @@ def fetch_bundle(bundle: Path, target: Path) -> int:
     contents[MANIFEST_FILE] = (bundle / MANIFEST_FILE).read_bytes()
     try:
         _refuse_foreign(target)
-        with exclusive(target), new_folder(target, replace=True) as folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(lock_elsewhere(target)), new_folder(target, replace=True) as folder:
             for name, content in contents.items():
                 place = folder.joinpath(*name.split("/"))
                 place.parent.mkdir(parents=True, exist_ok=True)

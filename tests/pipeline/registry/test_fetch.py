@@ -25,6 +25,7 @@ def test_the_copy_is_the_bundle(bundle: Path, tmp_path: Path) -> None:
     assert contents(tmp_path / "app" / "model") == contents(bundle)
     assert size == sum(len(content) for content in contents(bundle).values())
     Bundle.load(tmp_path / "app" / "model").verify()
+    assert [path.name for path in (tmp_path / "app").iterdir()] == ["model"]
 
 
 def test_an_earlier_bundle_is_replaced_whole(bundle: Path, tmp_path: Path) -> None:
