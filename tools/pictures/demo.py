@@ -20,13 +20,7 @@ DESKTOP = (1280, 900)
 READY = ".status-ready"
 
 _ICONS = (("icon-192.png", 192, 15), ("icon-512.png", 512, 15), ("icon-maskable-512.png", 512, 0))
-_HISTORY = (
-    "Seven Samurai",
-    "2001: A Space Odyssey",
-    "Alien",
-    "The Matrix",
-    "Dr. Strangelove",
-)
+_HISTORY = ("Dr. Strangelove", "Seven Samurai", "2001: A Space Odyssey", "Alien", "The Matrix")
 _WHY_OF = 3
 
 Scheme = Literal["light", "dark"]

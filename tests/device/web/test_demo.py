@@ -403,6 +403,15 @@ def test_what_cannot_be_loaded_is_told_in_plain_words(
         assert violations(page) == []
 
 
+def test_a_browser_without_webassembly_is_told_so(
+    context: BrowserContext, server: NotingServer
+) -> None:
+    context.add_init_script("delete globalThis.WebAssembly")
+    page = context.new_page()
+    page.goto(server.address)
+    expect(page.get_by_role("alert")).to_contain_text("This browser cannot run the model")
+
+
 def damaged(site: Site, path: str) -> Site:
     """A site where one file is not what it was, or files of a kind are missing."""
     files = {

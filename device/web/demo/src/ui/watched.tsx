@@ -4,7 +4,7 @@ import { shownTitle, spokenTitle } from '../text/title';
 import { focusNear } from './focus';
 import { CrossIcon } from './icons';
 
-const FEW = 5;
+const FEW = 3;
 const STARS = [1, 2, 3, 4, 5] as const;
 
 interface Props {
