@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from pipeline.dashboard import glossary
 from pipeline.dashboard.comparison import MODEL, Comparison
-from pipeline.dashboard.slices import OVERALL, Measure, Slice
+from pipeline.dashboard.slices import OVERALL, Measure, labels
 from pipeline.dashboard.theme import (
     BAR,
     GRID,
@@ -31,6 +29,9 @@ _INTERVAL = [
     alt.Tooltip("low:Q", title="95% from", format=".4f"),
     alt.Tooltip("high:Q", title="95% to", format=".4f"),
 ]
+_CHOSEN_FAMILY = (
+    f"family == '{ALL_FAMILIES}' || datum.family == family || datum.family == '{OVERALL}'"
+)
 _WINDOWS = alt.Tooltip("windows:Q", format=",.0f")
 
 
@@ -45,11 +46,11 @@ def by_slice(measures: Sequence[Measure], metric: str, family: str) -> Spec:
         metric: What is shown at first.
         family: What is shown at first, or `ALL_FAMILIES`.
     """
-    labels = _labels([measure.slice for measure in measures])
+    names = labels([measure.slice for measure in measures])
     whole = {m.metric: m.value for m in measures if m.slice.family == OVERALL}
     values = [
         {
-            "slice": labels[m.slice.name],
+            "slice": names[m.slice.name],
             "family": m.slice.family,
             "metric": m.metric,
             "windows": m.slice.windows or 0,
@@ -57,7 +58,7 @@ def by_slice(measures: Sequence[Measure], metric: str, family: str) -> Spec:
             "low": m.low,
             "high": m.high,
             "whole": whole.get(m.metric),
-            "note": f"small: n = {m.slice.windows}" if m.slice.is_small else "",
+            "note": f"n = {m.slice.windows}" if m.slice.is_small else "",
             "place": place,
         }
         for place, m in enumerate(measures)
@@ -65,9 +66,7 @@ def by_slice(measures: Sequence[Measure], metric: str, family: str) -> Spec:
     shown = (
         alt.Chart(data(values))
         .transform_filter("datum.metric == metric && datum.windows >= windows")
-        .transform_filter(
-            f"family == '{ALL_FAMILIES}' || datum.family == family || datum.family == '{OVERALL}'"
-        )
+        .transform_filter(_CHOSEN_FAMILY)
         .transform_calculate(
             rank=f"datum.family == '{OVERALL}' ? -1e12 : order == 'value' ? -datum.value"
             " : order == 'windows' ? -datum.windows : datum.place",
@@ -95,21 +94,27 @@ def by_slice(measures: Sequence[Measure], metric: str, family: str) -> Spec:
         "Bars of the chosen metric by slice, with 95% intervals where one is known; the dashed "
         "line is the whole test split. The table below holds the same numbers."
     )
-    return finish(chart, text, len(labels) * BAND)
+    return finish(chart, text, len(names) * BAND)
 
 
-def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Spec:
+def compared(
+    rows: Sequence[Comparison], names: Mapping[str, str], k: int, family: str = ALL_FAMILIES
+) -> Spec:
     """Draws the recall of all recommenders as points on one line a slice.
+
+    The signal `family` is what the page's control sets.
 
     Args:
         rows: One a slice.
         names: What to call the recommenders, by key.
         k: Of the recall.
+        family: What is shown at first, or `ALL_FAMILIES`.
     """
-    labels = _labels([row.slice for row in rows])
+    places = labels([row.slice for row in rows])
     values = [
         {
-            "slice": labels[row.slice.name],
+            "slice": places[row.slice.name],
+            "family": row.slice.family,
             "recommender": names[key],
             "value": measure.value,
             "low": measure.low,
@@ -121,7 +126,8 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
         # The model last: it is drawn over the others.
         for key, measure in sorted(row.by_recommender.items(), key=lambda item: item[0] == MODEL)
     ]
-    base = alt.Chart(data(values)).encode(y=alt.Y("slice:N").title(None).sort(None))
+    chosen = alt.Chart(data(values)).transform_filter(_CHOSEN_FAMILY)
+    base = chosen.encode(y=alt.Y("slice:N").title(None).sort(None))
     colour, shape = _recommenders(
         list(dict.fromkeys(key for row in rows for key in row.by_recommender)), names
     )
@@ -135,7 +141,9 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Sp
         shape=shape,
         tooltip=[alt.Tooltip("slice:N"), alt.Tooltip("recommender:N"), *_INTERVAL, _WINDOWS],
     )
-    chart = alt.layer(spans, whiskers.encode(x="from:Q", x2="to:Q"), points)
+    chart = alt.layer(spans, whiskers.encode(x="from:Q", x2="to:Q"), points).add_params(
+        alt.param(name="family", value=family)
+    )
     text = f"Recall@{k} of {', '.join(names.values())} by slice; the table below holds the numbers."
     return finish(chart, text, len(rows) * BAND)
 
@@ -231,13 +239,3 @@ def _recommenders(keys: Sequence[str], names: Mapping[str, str]) -> tuple[alt.Co
         alt.Color("recommender:N").scale(domain=domain, range=colours).legend(solid),
         alt.Shape("recommender:N").scale(domain=domain, range=shapes).legend(solid),
     )
-
-
-def _labels(found: Sequence[Slice]) -> dict[str, str]:
-    """Names slices; where two families have the same value, with the family behind it."""
-    by_name = {one.name: one for one in found}
-    count = Counter(one.label for one in by_name.values())
-    return {
-        name: one.label if count[one.label] == 1 else f"{one.label} ({glossary.family(one.family)})"
-        for name, one in by_name.items()
-    }

@@ -49,7 +49,7 @@ def by_slice(evaluation: Evaluation, anchor: str = "slices-table") -> Table:
     rows = [
         Row(
             [
-                _slice(one.slice),
+                text(one.slice.label, note=SMALL if one.slice.is_small else ""),
                 text(glossary.metric(one.metric).label),
                 text(glossary.family(one.slice.family)),
                 figure(one.slice.windows, number(one.slice.windows)),
@@ -76,6 +76,7 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Ta
         k: Of the recall.
     """
     others = references(rows)
+    places = slices.labels([row.slice for row in rows])
     columns = [
         Column("Slice"),
         Column("Windows", is_number=True),
@@ -85,11 +86,12 @@ def compared(rows: Sequence[Comparison], names: Mapping[str, str], k: int) -> Ta
     shown = [
         Row(
             [
-                _slice(row.slice),
+                text(places[row.slice.name], note=SMALL if row.slice.is_small else ""),
                 figure(row.slice.windows, number(row.slice.windows)),
                 figure(row.by_recommender[MODEL].value, metric(row.by_recommender[MODEL].value)),
                 *(_difference(row, key) for key in others),
-            ]
+            ],
+            marks={"family": row.slice.family},
         )
         for row in rows
     ]
@@ -106,7 +108,3 @@ def _difference(row: Comparison, key: str) -> Cell:
     is_apart = own.low is not None and own.high is not None and not own.low <= other <= own.high
     kind = ("good" if value > 0 else "bad") if is_apart else ""
     return figure(value, signed(value), kind=kind, note=f"({metric(other)})")
-
-
-def _slice(one: slices.Slice) -> Cell:
-    return text(one.label, note=SMALL if one.is_small else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pipeline.dashboard import glossary
@@ -75,6 +76,16 @@ def slices(evaluation: Evaluation) -> list[Slice]:
 def families(found: Sequence[Slice]) -> dict[str, str]:
     """Returns the families' names for readers by key, in order."""
     return {one.family: glossary.family(one.family) for one in found}
+
+
+def labels(found: Sequence[Slice]) -> dict[str, str]:
+    """Returns labels by slice; where two families have the same value, with the family behind."""
+    by_name = {one.name: one for one in found}
+    count = Counter(one.label for one in by_name.values())
+    return {
+        name: one.label if count[one.label] == 1 else f"{one.label} ({glossary.family(one.family)})"
+        for name, one in by_name.items()
+    }
 
 
 def metrics(evaluation: Evaluation) -> list[glossary.Metric]:

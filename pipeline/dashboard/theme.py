@@ -62,7 +62,6 @@ def vega_config() -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
             "titlePadding": 8,
-            "labelLimit": 150,
             "domainColor": GRID,
             "tickColor": GRID,
             "gridColor": GRID,

@@ -34,6 +34,8 @@ View = dict[str, Any]
 _EVAL_SCORES = (glossary.RECALL, "ndcg_at_10", "mrr")
 _LEARNING_RATE = "learning_rate"
 _MOST_CURVES = 5
+_MOST_SLICES = 16
+"""More than these are not shown at once, unless asked for."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,14 @@ class Chart:
     spec: Spec
     caption: str = ""
     band: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Families:
+    """The families that one can choose, key and name, and what is shown at first."""
+
+    choices: Sequence[tuple[str, str]]
+    first: str
 
 
 def data(d: Dashboard) -> View:
@@ -112,47 +122,55 @@ def quality(d: Dashboard, history: History) -> View | None:
         curves |= {"blessed": own} if own else {}
     tail = [row for row in rows if row.slice.family == "popularity_segment"]
     k = glossary.GATED_K
+    families = _families(evaluation)
     return {
         "gate": quality_tables.gate(evaluation),
         "curve": Chart("recall-by-k", "Recall by K", quality_charts.recall_by_k(curves, names)),
         "segments": Chart("segments", "From head to tail", quality_charts.segments(tail, names, k))
         if tail
         else None,
-        "explorer": _explorer(evaluation),
+        "explorer": _explorer(evaluation, families),
         "comparison": Chart(
-            "comparison-chart", f"Recall@{k} by slice", quality_charts.compared(rows, names, k)
+            "comparison-chart",
+            f"Recall@{k} by slice",
+            quality_charts.compared(rows, names, k, families.first),
+            band=quality_charts.BAND,
         )
         if rows
         else None,
+        "families": families,
         "comparison_table": quality_tables.compared(rows, names, k),
         "references": [names[key] for key in comparison.references(rows)],
         "has_champion": "blessed" in comparison.references(rows),
     }
 
 
-def _explorer(evaluation: Evaluation) -> View:
+def _families(evaluation: Evaluation) -> Families:
+    found = slices.slices(evaluation)
+    choices = [(key, name) for key, name in slices.families(found).items() if key != slices.OVERALL]
+    is_long = len(found) > _MOST_SLICES and choices
+    return Families(choices, choices[0][0] if is_long else quality_charts.ALL_FAMILIES)
+
+
+def _explorer(evaluation: Evaluation, families: Families) -> View:
     """Shows the metrics by slice, with what one can choose."""
     found = slices.measures(evaluation)
     known = slices.metrics(evaluation)
     metric = next((m for m in known if m.name == glossary.RECALL), known[0] if known else None)
-    families = slices.families([measure.slice for measure in found])
     groups = (glossary.OF_THE_MODEL, glossary.OF_OTHERS, glossary.DIFFERENCES)
     return {
         "chart": Chart(
             "slices-chart",
             "Metric by slice",
-            quality_charts.by_slice(
-                found, metric.name if metric else "", quality_charts.ALL_FAMILIES
-            ),
+            quality_charts.by_slice(found, metric.name if metric else "", families.first),
             band=quality_charts.BAND,
         ),
         "table": quality_tables.by_slice(evaluation),
         "metric": metric,
         "groups": [(group, [m for m in known if m.group == group]) for group in groups],
-        "families": [(key, name) for key, name in families.items() if key != slices.OVERALL],
         "meanings": [
             (name, meaning)
-            for key, name in families.items()
+            for key, name in families.choices
             if (meaning := glossary.family_meaning(key))
         ],
         "few": slices.FEW_WINDOWS,

@@ -117,7 +117,7 @@ def test_another_metric_changes_bars_and_table(shown: Opened) -> None:
 
 def test_a_family_and_a_least_count_choose_slices_in_chart_and_table(shown: Opened) -> None:
     page = shown.page
-    family = page.locator("select[data-signal=family]")
+    family = page.locator("select[data-table=slices-table][data-signal=family]")
     least = page.locator("select[data-signal=windows]")
     family.select_option("popularity_segment")
     page.wait_for_function("document.querySelectorAll('#slices-chart .mark-rect path').length == 3")

@@ -4,6 +4,8 @@
 const PocketRecCharts = (() => {
   /** Room for one entry of a legend, in pixels. */
   const LEGEND_WIDTH = 170;
+  /** Share of a chart's width that the names of its rows may take. */
+  const LABEL_SHARE = 0.3;
 
   /** @type {Map<Element, Promise<any>>} */
   const views = new Map();
@@ -23,7 +25,9 @@ const PocketRecCharts = (() => {
     const spec = parse(figure.querySelector("script")?.textContent);
     const config = parse(document.getElementById("vega-config")?.textContent);
     // A legend is laid out once, before the chart knows how wide it will be.
-    config.legend.columns = Math.max(1, Math.floor((place?.clientWidth ?? 0) / LEGEND_WIDTH));
+    const width = place?.clientWidth ?? 0;
+    config.legend.columns = Math.max(1, Math.floor(width / LEGEND_WIDTH));
+    config.axisY.labelLimit = Math.max(LEGEND_WIDTH / 2, width * LABEL_SHARE);
     // The interpreter instead of compiled expressions: the page's policy allows no eval.
     const options = { mode: "vega-lite", renderer: "svg", actions: false, ast: true, config };
     // @ts-ignore the library is inlined before this script
