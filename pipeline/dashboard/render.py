@@ -10,7 +10,16 @@ from typing import Any
 
 import jinja2
 
-from pipeline.dashboard import glossary, headlines, history_tables, quality_tables, tables, views
+from pipeline.dashboard import (
+    glossary,
+    headlines,
+    history_tables,
+    quality_tables,
+    quality_views,
+    tables,
+    views,
+)
+from pipeline.dashboard.chart import Chart
 from pipeline.dashboard.comparison import compare
 from pipeline.dashboard.formats import metric, moment, number, seconds, signed
 from pipeline.dashboard.history import History, Record
@@ -52,7 +61,7 @@ def run_page(run_id: str, history: History) -> str:
         headlines=headlines.of_run(d),
         data=views.data(d),
         training=views.training(d),
-        quality=views.quality(d, history),
+        quality=quality_views.quality(d, history),
         variants=views.variants(d),
         registry=views.registry(d),
         past=views.past(history, history.of_pipeline(d.run.pipeline), run_id, links=False),
@@ -83,7 +92,7 @@ def _story(record: Record, history: History) -> dict[str, Any]:
     """Returns a run in short: what the whole page about it begins with, and its main tables."""
     d = record.dashboard
     rows = compare(d.evaluation) if d.evaluation else []
-    names = views.recommender_names(d, history)
+    names = quality_views.recommender_names(d, history)
     return {
         "record": record,
         "d": d,
@@ -92,7 +101,7 @@ def _story(record: Record, history: History) -> dict[str, Any]:
         "gate": quality_tables.gate(d.evaluation) if d.evaluation else None,
         "comparison": quality_tables.compared(rows, names, glossary.GATED_K) if rows else None,
         "charts": [
-            views.Chart(f"run-{record.number}-{chart.anchor}", chart.title, chart.spec)
+            Chart(f"run-{record.number}-{chart.anchor}", chart.title, chart.spec)
             for chart in views.training(d)["charts"]
         ],
         "variants": tables.variants(d) if d.variants else None,

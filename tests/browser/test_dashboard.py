@@ -131,6 +131,24 @@ def test_a_family_and_a_least_count_choose_slices_in_chart_and_table(shown: Open
     page.wait_for_function("document.querySelectorAll('#slices-chart .mark-rect path').length == 4")
 
 
+def test_the_comparison_is_cut_to_a_family_too(shown: Opened) -> None:
+    page = shown.page
+    family = page.locator("select[data-table=comparison-table]")
+    family.select_option("history_segment")
+    # Two recommenders on the whole and on one slice, and the two of the legend.
+    page.wait_for_function(
+        "document.querySelectorAll('#comparison-chart .mark-symbol path').length == 4 + 2"
+    )
+    assert [row[0] for row in visible_rows(page, "comparison-table")] == [
+        *("everything small", "10-49 small"),
+    ]
+    family.select_option("*")
+    page.wait_for_function(
+        "document.querySelectorAll('#comparison-chart .mark-symbol path').length == 8 + 2"
+    )
+    assert shown.messages == []
+
+
 def test_tables_sort_and_filter_by_keyboard(shown: Opened) -> None:
     page = shown.page
     heading = page.locator("#comparison-table th", has_text="Windows")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.dashboard import comparison, glossary, quality_tables, slices
+from pipeline.dashboard import comparison, glossary, quality_tables, quality_views, slices
 from pipeline.dashboard.evaluation import Evaluation, Threshold
 
 
@@ -117,6 +117,18 @@ def test_recall_by_k_goes_by_recommender_and_rises_in_k() -> None:
         "popularity": [(10, 0.1)],
     }
     assert comparison.recall_by_k(evaluation()) == {}
+
+
+def test_of_many_slices_the_first_family_is_shown_at_first() -> None:
+    def first(count: int) -> str:
+        names = ["overall", *(f"genre={n}" for n in range(count - 2)), "decade=1990"]
+        found = evaluation(**{name: {"windows": 1.0} for name in names})
+        chosen = quality_views.families(found)
+        assert chosen.choices == [("genre", "Genre of the target"), ("decade", "Decade")]
+        return chosen.first
+
+    assert first(16) == "*"
+    assert first(17) == "genre"
 
 
 def test_metrics_are_explained_and_an_unknown_one_keeps_its_name() -> None:
