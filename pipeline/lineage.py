@@ -11,7 +11,6 @@ from typing import Any
 from google.protobuf import json_format
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
-from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from pipeline.errors import DataError
@@ -271,9 +270,14 @@ class Lineage:
 
 def _listed(run_id: str, known: Sequence[str]) -> str:
     """Returns the runs there are, the closest to what was asked for first."""
-    latest_first = list(reversed(known))
-    found = process.extract(run_id, latest_first, scorer=Levenshtein.distance, limit=_MOST_LISTED)
-    lines = [f"\n  {name}" for name, _, _ in found]
+
+    def distance(name: str) -> int:
+        # An id is long: often its beginning alone is given.
+        return Levenshtein.distance(run_id, name[: len(run_id)])
+
+    latest_first = known[::-1]
+    found = sorted(latest_first, key=distance)[:_MOST_LISTED]
+    lines = [f"\n  {name}" for name in found]
     more = len(known) - len(found)
     return "; runs, closest first:" + "".join(lines) + (f"\n  and {more} more" if more else "")
 

@@ -56,19 +56,19 @@ def test_a_failure_carries_its_recorded_message_and_a_rerun_counts(scene: Scene)
 def test_an_unknown_run_is_answered_with_the_runs_there_are_the_closest_first(
     scene: Scene,
 ) -> None:
-    for name in ("20260101T000000", "20260230T111111", "20260102T000000"):
+    for name in ("20260101T000000", "20260230T111111", "20260102T000000", "20260103T000000"):
         scene.store.run(name)
     lineage = Lineage(scene.workspace.metadata_db)
     with pytest.raises(DataError) as told:
-        lineage.read("20260230T11")
+        lineage.read("20260230T12")
     assert str(told.value).splitlines()[0].endswith("closest first:")
-    # Four letters away; the other two are further, of which the later comes first.
-    assert str(told.value).split()[-3:] == [
-        *("20260230T111111", "20260102T000000", "20260101T000000"),
+    # One digit is wrong in the first, four are in the others, of which the later come first.
+    assert str(told.value).split()[-4:] == [
+        *("20260230T111111", "20260103T000000", "20260102T000000", "20260101T000000"),
     ]
     for number in range(20):
         scene.store.run(f"more-{number}")
-    with pytest.raises(DataError, match=r"\n  and 13 more$"):
+    with pytest.raises(DataError, match=r"\n  and 14 more$"):
         Lineage(scene.workspace.metadata_db).find("20260230T11")
 
 
