@@ -38,7 +38,8 @@ _FAMILIES = {
     "overall": "Everything",
     "popularity_segment": "Popularity of the target",
     "history_segment": "Length of the history",
-    "genre": "Genre of the target",
+    "target_genre": "Genre of the target",
+    "target_decade": "Decade of the target's release",
     "user_gender": "Gender of the user",
     "user_age": "Age group of the user",
     "user_occupation": "Occupation of the user",
@@ -50,6 +51,7 @@ _FAMILY_MEANINGS = {
         "second third; tail: all others; unknown: not in the vocabulary, always a miss"
     ),
     "history_segment": "events that are known of the user before the target",
+    "target_genre": "a window counts once for each genre of its movie, so counts add up to more",
 }
 
 

@@ -27,7 +27,7 @@ def test_bars_by_slice_carry_counts_intervals_and_the_whole() -> None:
     rows = [row for row in values(spec) if row["metric"] == "recall_at_10"]
     assert [(row["slice"], row["value"], row["whole"], row["note"]) for row in rows] == [
         ("everything", 0.25, 0.25, ""),
-        ("unknown (Genre of the target)", 0.5, 0.25, "n = 40"),
+        ("unknown (Genre)", 0.5, 0.25, "n = 40"),
         ("unknown (Decade)", 0.125, 0.25, ""),
     ]
     assert rows[0]["low"] is not None

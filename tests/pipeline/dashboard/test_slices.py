@@ -31,11 +31,13 @@ def test_a_slice_of_few_windows_is_small() -> None:
 
 
 def test_families_are_named_for_readers_whatever_they_are() -> None:
-    found = [slices.parse(name, 1.0) for name in ("overall", "genre=War", "release_decade=1990")]
+    found = [
+        slices.parse(name, 1.0) for name in ("overall", "target_genre=War", "release_year=1990")
+    ]
     assert slices.families(found) == {
         "overall": "Everything",
-        "genre": "Genre of the target",
-        "release_decade": "Release decade",
+        "target_genre": "Genre of the target",
+        "release_year": "Release year",
     }
 
 
@@ -124,7 +126,7 @@ def test_of_many_slices_the_first_family_is_shown_at_first() -> None:
         names = ["overall", *(f"genre={n}" for n in range(count - 2)), "decade=1990"]
         found = evaluation(**{name: {"windows": 1.0} for name in names})
         chosen = quality_views.families(found)
-        assert chosen.choices == [("genre", "Genre of the target"), ("decade", "Decade")]
+        assert chosen.choices == [("genre", "Genre"), ("decade", "Decade")]
         return chosen.first
 
     assert first(16) == "*"
