@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 _DEFAULT_MODEL = "champion"
 _DEFAULT_PORT = 8000
 
+EPILOG = """\
+examples:
+  pocketrec demo --open
+  pocketrec demo 3 --port 9000
+  pocketrec demo --bundle path/to/bundle --export public
+"""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command to the parser."""
@@ -25,6 +32,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
             "Serves a web app that runs the model inside the browser; nothing of the history "
             "leaves it. --export writes the app and the model for any static web server instead."
         ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -83,8 +84,24 @@ class MainParser(Parser):
         return formatter.format_help()
 
 
+class TextFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of descriptions and examples; what is wider than the terminal is wrapped."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = text.expandtabs().splitlines()
+        return "\n".join(
+            textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent)
+            if len(line) > width and not line.startswith(" ")
+            else indent + line
+            for line in lines
+        )
+
+
 def finish(parser: argparse.ArgumentParser) -> None:
-    """Gives each command `--debug`, and lets it name itself where it cannot parse."""
+    """Gives each command a help that fits, `--debug`, and a name for where it cannot parse."""
+    for command in every(parser):
+        if command is not parser:
+            command.formatter_class = TextFormatter
     for command in leaves(parser):
         command.add_argument(
             "--debug",
@@ -93,6 +110,14 @@ def finish(parser: argparse.ArgumentParser) -> None:
             help="show the traceback of an error",
         )
         command.set_defaults(**{_NAMESPACE_PARSER: command})
+
+
+def every(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yields a parser and all below it."""
+    yield parser
+    for action in _subparsers(parser):
+        for child in action.choices.values():
+            yield from every(child)
 
 
 def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:

@@ -315,12 +315,9 @@ def read_batch(examples_uri: str, length: int) -> dict[str, Any]:
         features.CONTEXT_MOVIE_ID: row,
         features.TARGET_MOVIE_ID: row,
         features.SEEN_MOVIE_ID: tf.io.RaggedFeature(tf.int64),
-        **{name: one for name in extractors.KEPT_FEATURES if not name.endswith("_segment")},
-        **{
-            name: tf.io.FixedLenFeature([1], tf.string)
-            for name in extractors.KEPT_FEATURES
-            if name.endswith("_segment")
-        },
+        **{name: one for name in extractors.KEPT_FEATURES},
+        **{name: tf.io.FixedLenFeature([1], tf.string) for name in eval_config.SLICE_FEATURES},
+        rank_features.TARGET_GENRE: tf.io.RaggedFeature(tf.string),
     }
     files = sorted(str(path) for path in Path(examples_uri, "Split-test").iterdir())
     records = list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())

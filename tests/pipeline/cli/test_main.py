@@ -120,3 +120,11 @@ def test_what_is_no_folder_is_no_workspace(
         assert _status("registry", "list", "--workspace", str(place)) == 2
         said = capsys.readouterr().err
         assert said == f"pocketrec: --workspace {place}: {file} is a file; name a folder\n"
+
+
+def test_what_a_command_says_of_itself_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in every(main.build_parser()):
+        wide = [line for line in command.format_help().splitlines() if len(line) > 80]
+        # Examples are lines to copy, so they stay whole; they are indented.
+        assert [line for line in wide if not line.startswith(" ")] == [], command.prog
