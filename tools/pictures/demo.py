@@ -20,7 +20,8 @@ DESKTOP = (1280, 900)
 READY = ".status-ready"
 
 _ICONS = (("icon-192.png", 192, 15), ("icon-512.png", 512, 15), ("icon-maskable-512.png", 512, 0))
-_HISTORY = ("Dr. Strangelove", "Seven Samurai", "2001: A Space Odyssey", "Alien", "The Matrix")
+_HISTORY = (40, 25, 12, 5, 1)
+"""The movies that are watched in the pictures, by their places in the catalogue."""
 _WHY_OF = 3
 
 Scheme = Literal["light", "dark"]
@@ -40,13 +41,21 @@ def pictures(out: Path, workspace: Path) -> list[Path]:
     from pipeline.demo.site import collect
     from pipeline.registry.registry import resolve_bundle
     from pipeline.workspace import Workspace
+    from pocketrec_device import Bundle
 
     out.mkdir(parents=True, exist_ok=True)
-    site = collect(find_app(), resolve_bundle("champion", Workspace.at(workspace)))
+    bundle = resolve_bundle("champion", Workspace.at(workspace))
+    site = collect(find_app(), bundle)
+    movies = Bundle.load(bundle).movies
+    titles = [movies[min(place, len(movies) - 1)].title for place in _HISTORY]
+
+    def prepare(page: Page) -> None:
+        watch(page, titles)
+
     with served(site) as address, chromium.browser() as browser:
         return [
-            shoot(browser, address, out / "demo-phone-light.png", PHONE, "light", watch),
-            shoot(browser, address, out / "demo-desktop-dark.png", DESKTOP, "dark", watch),
+            shoot(browser, address, out / "demo-phone-light.png", PHONE, "light", prepare),
+            shoot(browser, address, out / "demo-desktop-dark.png", DESKTOP, "dark", prepare),
         ]
 
 
@@ -90,7 +99,7 @@ def shoot(
     return target
 
 
-def watch(page: Page, titles: Sequence[str] = _HISTORY) -> None:
+def watch(page: Page, titles: Sequence[str]) -> None:
     """Types titles into the search, takes the first movie found, and asks for one reason."""
     field = page.get_by_role("combobox", name="Search by title")
     for title in titles:

@@ -315,7 +315,7 @@ def read_batch(examples_uri: str, length: int) -> dict[str, Any]:
         features.CONTEXT_MOVIE_ID: row,
         features.TARGET_MOVIE_ID: row,
         features.SEEN_MOVIE_ID: tf.io.RaggedFeature(tf.int64),
-        **{name: one for name in extractors.KEPT_FEATURES},
+        **dict.fromkeys(extractors.KEPT_FEATURES, one),
         **{name: tf.io.FixedLenFeature([1], tf.string) for name in eval_config.SLICE_FEATURES},
         rank_features.TARGET_GENRE: tf.io.RaggedFeature(tf.string),
     }

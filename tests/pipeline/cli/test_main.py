@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import choices, main
+from pipeline.cli.parser import every
 from pipeline.datasets.releases import DATASET_NAMES
 from tests.e2e.command import PROJECT, command_line
 
