@@ -3,7 +3,7 @@ SOURCES := pipeline components modules schema kubeflow device benchmarks tools t
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix device/web run --silent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web demo run test test-slow test-cluster test-notebooks test-web lint types check format lock example-spec image mlflow-image clean
+.PHONY: help setup web demo run test test-slow test-cluster test-notebooks test-web lint types check format lock example-spec pictures image mlflow-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -60,6 +60,11 @@ lock: ## renew the locks: of set-up, and of the two images (needs uv)
 
 example-spec: setup ## renew the compiled example under kubeflow/examples
 	.venv/bin/pocketrec compile --target kubeflow --dataset ml-1m --output kubeflow/examples/ml-1m.yaml
+
+WORKSPACE := workspace
+
+pictures: setup web ## renew docs/pictures from a workspace with a champion (WORKSPACE=DIR)
+	$(PYTHON) -m tools.pictures --workspace $(WORKSPACE)
 
 IMAGE := pocketrec:0.1.0
 MLFLOW_IMAGE := pocketrec-mlflow:3.17.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pipeline.lineage import Lineage, Run
 from pipeline.local_runner import RunOutcome
 from pipeline.registry.registry import open_registry
 from pipeline.text_file import write_text
-from pipeline.workspace import Workspace
+from pipeline.workspace import DEFAULT_WORKSPACE, Workspace
 
 LOOK_UPS = frozenset({"latest_blessed_model", "warm_start_model"})
 """Nodes that look something up in ML Metadata: they compute nothing that could be cached."""
@@ -161,7 +162,7 @@ def render(summary: Summary) -> str:
     if summary.registered:
         lines.append(
             f"registered  {summary.registered_as} version {summary.version}, "
-            f"alias {', '.join(summary.aliases) or 'none'}, in {summary.workspace}/registry"
+            f"alias {', '.join(summary.aliases) or 'none'}, in {_told(summary.workspace)}/registry"
         )
     else:
         lines.append(f"NOT PUSHED  {summary.not_pushed_reason}")
@@ -175,8 +176,8 @@ def render(summary: Summary) -> str:
 
 def _next_commands(summary: Summary) -> list[str]:
     base = ".venv/bin/pocketrec"
-    where = "" if Path(summary.workspace) == Path.cwd() / "workspace" else summary.workspace
-    option = f" --workspace {where}" if where else ""
+    where = _told(summary.workspace)
+    option = "" if where == DEFAULT_WORKSPACE.name else f" --workspace {shlex.quote(where)}"
     if not summary.registered:
         return [f"{base} dashboard{option}"]
     return [
@@ -184,4 +185,11 @@ def _next_commands(summary: Summary) -> list[str]:
         f"{base} evaluate champion --data {summary.dataset}{option}",
         f"{base} registry list{option}",
         f"{base} dashboard{option}",
+        f"{base} demo{option}",
     ]
+
+
+def _told(path: str) -> str:
+    """Returns a path as short as it can be written in the current folder."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if here in Path(path).parents else path

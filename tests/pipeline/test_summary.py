@@ -4,6 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from pipeline.config.root import Config
 from pipeline.local_runner import RunOutcome
 from pipeline.summary import Summary, render, write_record
@@ -44,6 +46,17 @@ def test_a_registered_model() -> None:
     assert "registered  pocketrec version 3, alias champion, in /elsewhere/registry" in text
     assert "612 s, 2 of 12 steps from the cache" in text
     assert 'recommend champion "Toy Story (1995)" --workspace /elsewhere' in text
+
+
+def test_a_workspace_below_the_current_folder_is_told_from_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = render(dataclasses.replace(PUSHED, workspace=str(tmp_path / "workspace")))
+    assert "alias champion, in workspace/registry\n" in text
+    assert "--workspace" not in text
+    text = render(dataclasses.replace(PUSHED, workspace=str(tmp_path / "my runs")))
+    assert "registry list --workspace 'my runs'" in text
 
 
 def test_a_model_that_was_not_pushed() -> None:
