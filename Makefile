@@ -3,7 +3,7 @@ SOURCES := pipeline components modules schema kubeflow device benchmarks tools t
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix device/web run --silent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web demo run test test-slow test-cluster test-notebooks test-web lint types check format lock example-spec pictures image mlflow-image clean
+.PHONY: help setup web demo run test test-slow test-cluster test-notebooks test-browser test-web lint types check format lock example-spec pictures image mlflow-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test-cluster: setup ## the compiled pipeline as Kubeflow and Vertex AI run it, w
 
 test-notebooks: setup ## the notebooks, executed headless and in a JupyterLab in a real browser
 	$(PYTHON) -m pytest -m slow --timeout 3600 tests/notebooks $(ARGS)
+
+test-browser: setup web ## what people see, in a real browser: demo, runtime, dashboard
+	$(PYTHON) -m pytest -m "browser and not slow" $(ARGS)
 
 test-web: web ## the fast tests of what runs in the browser, without one
 	$(NPM) test
