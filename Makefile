@@ -3,7 +3,7 @@ SOURCES := pipeline components modules schema kubeflow device benchmarks tools t
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix device/web run --silent
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web demo run test test-slow test-cluster test-notebooks test-browser test-web lint types check format lock example-spec pictures image mlflow-image clean
+.PHONY: help setup web demo run test test-slow test-thorough test-cluster test-notebooks test-browser test-web lint types check format lock example-spec pictures image mlflow-image clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ run: setup ## run the pipeline on generated data (ARGS="--dataset ml-1m --config
 
 test: setup web ## the fast tests
 	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-thorough: setup ## what takes seconds each: trainings, every encoder converted, kills
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "thorough and not slow" $(ARGS)
 
 test-slow: setup web ## whole pipelines, kill and scale tests
 	$(PYTHON) -m pytest -m slow --timeout 3600 $(ARGS)

@@ -308,6 +308,7 @@ class Runs:
         return str(metadata_store_pb2.Execution.State.Name(last.last_known_state)), told
 
 
+@pytest.mark.thorough
 def test_a_new_span_is_no_cache_hit_and_an_old_one_is(tmp_path: Path) -> None:
     write_release(tmp_path / "r-1" / "v1", "1m", (*SPAN_1, (9, 2, 2, 110), (9, 3, 4, 120)))
     runs = Runs(tmp_path, str(tmp_path / "r-{SPAN}/v{VERSION}"))

@@ -254,6 +254,7 @@ def owner_of(name: str) -> Any:
 
 
 @pytest.mark.parametrize(("owner", "name", "moment", "count"), POINTS)
+@pytest.mark.thorough
 def test_an_interrupted_push_is_finished_by_the_next(
     workspace: Workspace,
     bundle: Path,

@@ -232,6 +232,7 @@ UPLOAD_FAILURES = {
 
 @pytest.mark.parametrize("upload_seconds", [0.0, 0.2])
 @pytest.mark.parametrize("name", UPLOAD_FAILURES)
+@pytest.mark.thorough
 def test_a_failure_that_passes_leaves_one_version(
     place: Place, bundle: Path, name: str, upload_seconds: float
 ) -> None:

@@ -35,6 +35,7 @@ def test_success_without_a_file_is_a_failure() -> None:
         convert("m", "float16", timeout_seconds=60, worker=python("pass"))
 
 
+@pytest.mark.thorough
 def test_a_process_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     code = (

@@ -23,6 +23,7 @@ def answers(content: bytes) -> list[Any]:
 
 @pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("encoder", list(toy.ENCODERS))
+@pytest.mark.thorough
 def test_a_tied_table_is_stored_once(converted: Converted, encoder: str, variant: str) -> None:
     size = {"float32": 4, "float16": 2, "int8": 1}[variant]
     tables = [

@@ -27,6 +27,7 @@ SHAPE: dict[str, Any] = {
 
 @pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("encoder", list(toy.ENCODERS))
+@pytest.mark.thorough
 def test_every_variant_of_every_encoder_passes(
     converted: Callable[[str, str], bytes], encoder: str, variant: str
 ) -> None:

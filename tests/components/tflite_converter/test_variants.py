@@ -136,6 +136,7 @@ def sizes(folder: Path, model: Recommender) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("encoder", "dim"), [("cnn", 32), ("cnn", 64), ("bow", 32), ("lstm", 64)])
+@pytest.mark.thorough
 def test_int8_is_at_most_30_percent_of_float32(encoder: str, dim: int, tmp_path: Path) -> None:
     found = sizes(tmp_path, toy.recommender(encoder, movies=2000, dim=dim))
     assert found["int8"] <= 0.30 * found["float32"], found

@@ -139,6 +139,7 @@ def test_several_teachers_are_the_mean_of_their_scores() -> None:
     assert np.abs(mean).max() <= joined.score_bound
 
 
+@pytest.mark.thorough
 def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     alone = train(run_settings(), tmp_path / "alone")
     settings = run_settings(trained_teacher(), weight=0.9)
@@ -169,6 +170,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     assert taught.model.config == settings.model
 
 
+@pytest.mark.thorough
 def test_reports_teachers_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = run_settings(
         {"model": CNN, "training": {"max_epochs": 1}},
@@ -244,6 +246,7 @@ def test_a_run_killed_in_the_students_part_trains_no_teacher_again(
     assert list((tmp_path / "killed/checkpoints").iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_a_teacher_that_another_run_has_trained_is_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

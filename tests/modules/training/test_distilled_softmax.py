@@ -114,6 +114,7 @@ def test_two_movies_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("temperature", "xla"), [(2.0, False), (1.0, True)])
+@pytest.mark.thorough
 def test_without_the_teachers_share_it_is_the_full_softmax(temperature: float, xla: bool) -> None:
     variables, targets, weights, teacher = inputs()
 

@@ -53,6 +53,7 @@ def assert_same(
     [BowConfig(hidden=(16,)), CnnConfig(layers=1, kernel=2), LstmConfig(units=8)],
     ids=lambda encoder: encoder.name,
 )
+@pytest.mark.thorough
 def test_learns_a_planted_rule(tmp_path: Path, encoder: EncoderConfig) -> None:
     config = training_config(max_epochs=25, patience=25, ema_decay=None)
     _, history = train(tmp_path, config, encoder=encoder)
@@ -77,6 +78,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return Whole(config, *train(folder, config, windows=windows_of_all_lengths(75)))
 
 
+@pytest.mark.thorough
 def test_same_seed_same_weights_and_another_seed_others(tmp_path: Path, whole: Whole) -> None:
     windows = windows_of_all_lengths(75)
     again, _ = train(tmp_path / "again", whole.config, windows=windows)
@@ -92,6 +94,7 @@ def test_same_seed_same_weights_and_another_seed_others(tmp_path: Path, whole: W
     "saves",
     [pytest.param(3, marks=pytest.mark.slow), 5, pytest.param(11, marks=pytest.mark.slow)],
 )
+@pytest.mark.thorough
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     tmp_path: Path, whole: Whole, saves: int
 ) -> None:

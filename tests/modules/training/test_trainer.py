@@ -100,6 +100,7 @@ def test_trains_exports_and_cleans_up(arguments: SimpleNamespace, tmp_path: Path
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_a_warm_start_begins_with_what_an_earlier_run_left(
     arguments: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -190,6 +190,7 @@ def test_weights_that_are_missing_or_damaged_are_refused(tmp_path: Path) -> None
         load_weights(str(tmp_path))
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_with_what_the_one_before_learned(tmp_path: Path) -> None:
     model = ModelConfig.model_validate(
         {"encoder": {"name": "cnn", "layers": 1, "kernel": 2}, "dim": 8, "initial_std": 0.35}

@@ -51,6 +51,7 @@ def best_ids(output: Path) -> list[list[int]]:
     return best
 
 
+@pytest.mark.thorough
 def test_a_worker_begins_with_an_earlier_model(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

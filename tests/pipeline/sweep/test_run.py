@@ -164,6 +164,7 @@ def test_a_trial_that_crashes_is_recorded_and_the_study_goes_on(
     assert trained == ["0001-seed1", "0002-seed1", "0002-seed3"]
 
 
+@pytest.mark.thorough
 def test_one_that_takes_too_long_and_one_that_cannot_be_are_failures(workspace: Workspace) -> None:
     config = study(
         parameters={"model.dim": [14, 8], "history.stride": [50, 60]},
@@ -208,6 +209,7 @@ def test_nobody_else_runs_a_study_meanwhile(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     "sent", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
+@pytest.mark.thorough
 def test_stopped_in_the_midst_of_a_training_and_given_again(
     workspace: Workspace, sent: signal.Signals
 ) -> None:

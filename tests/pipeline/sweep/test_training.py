@@ -36,6 +36,7 @@ def test_a_spec_survives_its_file(spec: Spec) -> None:
     assert Spec.from_json(spec.to_json()) == spec
 
 
+@pytest.mark.thorough
 def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
     spec: Spec, tmp_path: Path
 ) -> None:
