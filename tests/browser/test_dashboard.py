@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from pipeline.dashboard.render import all_page, run_page
+from tests.browser.accessibility import violations
 from tests.browser.chromium import browser
 from tests.pipeline.dashboard.scene import Scene
 
@@ -269,3 +270,10 @@ def test_parts_and_fields_have_names(shown: Opened) -> None:
         ".filter(e => e.querySelectorAll('th[scope=row]').length !== 1).length"
     )
     assert headless == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["run.html", "all.html"])
+def test_axe_finds_no_violation(browser: Browser, files: Path, name: str, scheme: str) -> None:
+    for found in open_file(browser, files / name, color_scheme=scheme):
+        assert violations(found.page) == []

@@ -17,7 +17,6 @@ from pipeline.demo.server import HOST, DemoServer
 from pipeline.demo.site import Site
 
 READY = "Ready, also offline"
-_AXE = Path(__file__).parents[3] / "device" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class NotingServer(DemoServer):
@@ -108,14 +107,3 @@ def overflow(page: Page) -> int:
         "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
     )
     return width
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, with the elements."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(_AXE.read_text(encoding="utf-8"))
-    found: list[str] = page.evaluate(
-        """() => axe.run().then(({ violations }) => violations.map(
-            ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`))"""
-    )
-    return found

@@ -16,6 +16,7 @@ from pipeline.demo.app import find_app
 from pipeline.demo.export import export
 from pipeline.demo.site import Site, collect
 from pocketrec_device import Bundle, Recommender
+from tests.browser.accessibility import violations
 from tests.browser.chromium import browser
 from tests.device import toy
 from tests.device.web.demo_site import (
@@ -27,7 +28,6 @@ from tests.device.web.demo_site import (
     opened,
     overflow,
     served,
-    violations,
     watched,
 )
 
