@@ -13,6 +13,7 @@ from pipeline.config.root import Config
 from pipeline.errors import PocketRecError, RegistryError
 from pipeline.lineage import Lineage, Run
 from pipeline.local_runner import RunOutcome
+from pipeline.paths import from_here
 from pipeline.registry.registry import open_registry
 from pipeline.text_file import write_text
 from pipeline.workspace import DEFAULT_WORKSPACE, Workspace
@@ -160,9 +161,10 @@ def render(summary: Summary) -> str:
         f"sizes       {sizes}",
     ]
     if summary.registered:
+        place = from_here(Path(summary.workspace)) / "registry"
         lines.append(
             f"registered  {summary.registered_as} version {summary.version}, "
-            f"alias {', '.join(summary.aliases) or 'none'}, in {_told(summary.workspace)}/registry"
+            f"alias {', '.join(summary.aliases) or 'none'}, in {place}"
         )
     else:
         lines.append(f"NOT PUSHED  {summary.not_pushed_reason}")
@@ -176,7 +178,7 @@ def render(summary: Summary) -> str:
 
 def _next_commands(summary: Summary) -> list[str]:
     base = ".venv/bin/pocketrec"
-    where = _told(summary.workspace)
+    where = str(from_here(Path(summary.workspace)))
     option = "" if where == DEFAULT_WORKSPACE.name else f" --workspace {shlex.quote(where)}"
     if not summary.registered:
         return [f"{base} dashboard{option}"]
@@ -187,9 +189,3 @@ def _next_commands(summary: Summary) -> list[str]:
         f"{base} dashboard{option}",
         f"{base} demo{option}",
     ]
-
-
-def _told(path: str) -> str:
-    """Returns a path as short as it can be written in the current folder."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if here in Path(path).parents else path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     uri = f"http://127.0.0.1:{port}"
     # Its job queue is eight more processes, for nothing that is asked of it here.
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with _running(words, folder, f"{uri}/health", settings):
+    with running(words, folder, f"{uri}/health", settings):
         yield uri
 
 
@@ -50,7 +51,7 @@ def object_store(folder: Path, bucket: str) -> Iterator[dict[str, str]]:
     port = free_port()
     words = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     uri = f"http://127.0.0.1:{port}"
-    with _running(words, folder, f"{uri}/moto-api/"):
+    with running(words, folder, f"{uri}/moto-api/"):
         environment = {**S3_KEYS, "AWS_ENDPOINT_URL": uri}
         boto3.client("s3", **client_arguments(environment)).create_bucket(Bucket=bucket)
         yield environment
@@ -75,17 +76,41 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(
-    words: Sequence[str], folder: Path, address: str, settings: Mapping[str, str] | None = None
+def running(
+    words: Sequence[str],
+    folder: Path,
+    address: str,
+    settings: Mapping[str, str] | None = None,
+    *,
+    whole_session: bool = False,
 ) -> Iterator[None]:
+    """Runs a server until the block ends, once it answers; its output goes to `folder/log`.
+
+    Args:
+        words: Of its command line.
+        folder: Where it runs.
+        address: What it answers when it is up.
+        settings: Variables beside those of this process.
+        whole_session: Ends the processes that it starts itself, too.
+    """
     environment = {**os.environ, **(settings or {})}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=whole_session,
+        )
     try:
         _wait_for(address, process, folder / "log")
         yield
     finally:
-        process.terminate()
+        if whole_session:
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
         process.wait(timeout=60)
 
 

@@ -99,3 +99,17 @@ def quiet_native() -> Iterator[None]:
             os.close(kept)
             said.seek(0)
             os.write(2, b"".join(line for line in said if not line.startswith(b"INFO: ")))
+
+
+def open_in_browser(address: str) -> None:
+    """Opens an address in the default browser, and says what came of it."""
+    import webbrowser
+
+    try:
+        opened = webbrowser.open(address)
+    except webbrowser.Error:
+        opened = False
+    print(
+        "opened in the browser" if opened else f"no browser to open it with; open {address}",
+        flush=True,
+    )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.common import add_workspace, quiet_tensorflow
+from pipeline.cli.common import add_workspace, open_in_browser, quiet_tensorflow
 
 
 def add_parser(subparsers: Any) -> None:
@@ -58,18 +58,5 @@ def handler(args: argparse.Namespace) -> int:
         raise PocketRecError(f"--output {path}: cannot be written ({error.strerror})") from None
     print(path)
     if args.open:
-        _open(path)
+        open_in_browser(path.as_uri())
     return 0
-
-
-def _open(path: Path) -> None:
-    """Opens a file in the default browser, and says what came of it."""
-    import webbrowser
-
-    try:
-        opened = webbrowser.open(path.as_uri())
-    except webbrowser.Error:
-        opened = False
-    print(
-        "opened in the browser" if opened else "no browser to open it with; open the file yourself"
-    )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.cli.common import quiet_tensorflow
+from pipeline.cli.common import open_in_browser, quiet_tensorflow
 from pipeline.cli.registry import add_registry_options
 
 if TYPE_CHECKING:
@@ -102,14 +102,12 @@ def _bundle(args: argparse.Namespace) -> Path:
 
 
 def _serve(site: Site, bundle: Path, port: int, *, opens: bool) -> int:
-    import webbrowser
-
     from pipeline.demo.server import DemoServer
 
     with DemoServer(site, port) as server:
         print(f"{bundle}\nin the browser: {server.address} (ends with Ctrl-C)", flush=True)
         if opens:
-            webbrowser.open(server.address)
+            open_in_browser(server.address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

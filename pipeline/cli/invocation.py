@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.paths import from_here
+
 
 def program() -> str:
     """Returns how `pocketrec` is started from the current folder: as short as it works."""
@@ -30,6 +32,4 @@ def command(arguments: Sequence[str]) -> str:
 
 
 def _short(path: Path) -> str:
-    # Not resolved: a virtual environment's Python is a link to another one.
-    absolute, here = path.absolute(), Path.cwd()
-    return shlex.quote(str(absolute.relative_to(here) if here in absolute.parents else absolute))
+    return shlex.quote(str(from_here(path)))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.doctor.check import Check, ok, problem, warning
+from pipeline.paths import from_here
 from pipeline.workspace import Workspace
 
 GB = 10**9
@@ -52,7 +53,7 @@ def folder(root: Path) -> Check:
             f"{existing} cannot be written to",
             "give yourself the right to, or name another folder with --workspace",
         )
-    told = root.relative_to(Path.cwd()) if Path.cwd() in root.parents else root
+    told = from_here(root)
     return ok("workspace", f"{told}" if root.is_dir() else f"{told}, which a run will make")
 
 

@@ -6,16 +6,13 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
+
+from tests.servers import free_port, running
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = PROJECT / "notebooks"
@@ -31,12 +28,9 @@ def jupyter_lab(folder: Path, workspace: Path) -> Iterator[str]:
     """
     notebooks = folder / "notebooks"
     shutil.copytree(NOTEBOOKS, notebooks)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     token = secrets.token_hex(16)
-    environment = {
-        **os.environ,
+    settings = {
         "HOME": str(folder),
         "JUPYTER_PREFER_ENV_PATH": "1",
         "POCKETREC_WORKSPACE": str(workspace),
@@ -44,28 +38,9 @@ def jupyter_lab(folder: Path, workspace: Path) -> Iterator[str]:
     }
     words = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     words += [f"--port={port}", f"--IdentityProvider.token={token}", f"--notebook-dir={notebooks}"]
-    with (folder / "jupyter.log").open("wb") as log:
-        server = subprocess.Popen(
-            words, cwd=notebooks, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-        try:
-            _await_answer(f"http://127.0.0.1:{port}/api?token={token}", server)
-            yield f"http://127.0.0.1:{port}/lab/tree/{{notebook}}?token={token}&reset"
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def _await_answer(address: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, f"JupyterLab ended with {server.returncode}"
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.3)
-    raise AssertionError("JupyterLab does not answer")
+    host = f"http://127.0.0.1:{port}"
+    with running(words, folder, f"{host}/api?token={token}", settings):
+        yield f"{host}/lab/tree/{{notebook}}?token={token}&reset"
 
 
 def run_all_cells(page: Page, address: str) -> None:

@@ -59,9 +59,9 @@ def test_all_forms_are_the_recurrence(length: int, seed: int) -> None:
         state = expected[:, event] = factor * state + driven[:, event]
     decay, given_ = decay_of(factor), tf.constant(real(driven))
     events_first = all_states(tf.transpose(given_, [1, 0, 2]), decay)
-    np.testing.assert_allclose(tf.transpose(events_first, [1, 0, 2]), real(expected), atol=1e-4)
-    np.testing.assert_allclose(all_states_unrolled(given_, decay), real(expected), atol=1e-4)
-    np.testing.assert_allclose(last_state(given_, decay), real(expected[:, -1]), atol=1e-4)
+    np.testing.assert_allclose(tf.transpose(events_first, [1, 0, 2]), real(expected), atol=5e-5)
+    np.testing.assert_allclose(all_states_unrolled(given_, decay), real(expected), atol=5e-5)
+    np.testing.assert_allclose(last_state(given_, decay), real(expected[:, -1]), atol=5e-5)
 
 
 @pytest.mark.parametrize("compiled", [False, True])

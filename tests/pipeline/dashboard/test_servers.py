@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import START_SECONDS, free_port
+from tests.servers import free_port, running
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,26 +35,10 @@ def started(words: list[str], folder: Path, path: str) -> Iterator[str]:
     port = free_port()
     command[command.index("--port") + 1] = str(port)
     address = f"http://127.0.0.1:{port}"
-    places = os.pathsep.join([str(ROOT), str(ROOT / "device" / "python")])
-    environment = {**os.environ, **settings, "PYTHONPATH": places}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                fetch(address + path)
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not start:\n{(folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.5)
+    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "device" / "python")])
+    # The whole session, as both have processes of their own.
+    with running(command, folder, address + path, settings, whole_session=True):
         yield address
-    finally:
-        # The whole session, as both have processes of their own.
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=60)
 
 
 def fetch(address: str) -> bytes:
