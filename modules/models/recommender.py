@@ -17,7 +17,9 @@ from modules.models.encoders.base import build_encoder
 from modules.models.event_features import EventFeatures
 from modules.models.history import Context, History
 from modules.models.item_features import ItemFeatures
-from modules.models.layers import unit_rows
+from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.registry import build_item_table
+from modules.models.layers import dense, unit_rows
 from modules.models.user_features import UserFeatures
 from pipeline.config.model import ModelConfig
 
@@ -27,6 +29,9 @@ class Recommender(keras.Model):
 
     All weights exist once the object is made. Row 0 of each table is padding: it is zero and
     stays so.
+
+    Attributes:
+        width: Of context vectors and of the tables' rows.
     """
 
     def __init__(
@@ -52,11 +57,11 @@ class Recommender(keras.Model):
         self.config = config
         self.history_length = history_length
         self.movies = movies
-        self._items = self._table("items")
-        self._labels = self._items if config.tied else self._table("labels")
-        self._features = self._checked(item_features)
-        self._item_vectors = self._feature_vectors("items")
-        self._label_vectors = self._item_vectors if config.tied else self._feature_vectors("labels")
+        self.width = config.item_table.width or config.dim
+        features = self._checked(item_features)
+        self._items = self._table("items", features)
+        self._labels = self._items if config.tied else self._table("labels", features)
+        self._widen, self._narrow = self._projections()
         self._bias = (
             self.add_weight(shape=(movies + 1,), initializer="zeros", name="item_bias")
             if config.item_bias
@@ -82,29 +87,30 @@ class Recommender(keras.Model):
     @property
     def movie_tables(self) -> list[keras.Variable]:
         """Weights with a row a vocabulary id, [movies + 1, ...]."""
-        tables = [self._items, None if self.config.tied else self._labels, self._bias]
-        return [table for table in tables if table is not None]
+        tables = [weights for table in self._tables for weights in table.row_weights]
+        return tables if self._bias is None else [*tables, self._bias]
 
     @property
     def feature_tables(self) -> list[keras.Variable]:
         """Weights with a row an item feature, [features, ...]."""
-        tables = [self._item_vectors, None if self.config.tied else self._label_vectors]
-        return [table for table in tables if table is not None]
+        return [weights for table in self._tables for weights in table.feature_weights]
 
     @property
     def input_table(self) -> tf.Tensor:
-        """What histories look their movies up in: float32 [movies + 1, dim].
-
-        With cosine scoring the rows have length one, so that one table can serve both sides.
-        """
-        return self._rows(self._items, self._item_vectors)
+        """What histories look their movies up in: float32 [movies + 1, width]."""
+        return self._items.rows()
 
     def scoring_table(self) -> tf.Tensor:
-        """What context vectors are multiplied with: float32 [movies + 1, dim].
+        """What context vectors are multiplied with: float32 [movies + 1, width]."""
+        return self._labels.rows()
 
-        Equal to `input_table` where the model is tied: an export then keeps one constant.
+    def served_tables(self) -> tuple[ServedTable, ServedTable]:
+        """Returns the tables of an export: to look up in, and to score with.
+
+        They are one object where the model is tied: an export then keeps its constants once.
         """
-        return self._rows(self._labels, self._label_vectors)
+        items = self._items.serve()
+        return items, items if self.config.tied else self._labels.serve()
 
     def scoring_bias(self) -> tf.Tensor | None:
         """What is added to the scores: float32 [movies + 1], or None."""
@@ -113,8 +119,9 @@ class Recommender(keras.Model):
     @property
     def score_bound(self) -> float | None:
         """What no score's magnitude exceeds, or None where nothing is known of it."""
-        bounded = self.config.scoring == "cosine" and self._bias is None
-        return self.config.cosine_scale if bounded else None
+        table = self.config.item_table
+        unit = self.config.scoring == "cosine" and table.name == "dense" and table.bits is None
+        return self.config.cosine_scale if unit and self._bias is None else None
 
     def call(
         self, context: Context, training: bool = False, seed: tf.Tensor | None = None
@@ -127,7 +134,7 @@ class Recommender(keras.Model):
             seed: int32 [2], which values; needed in training.
 
         Returns:
-            float32 [batch, history, dim]: the context after each event.
+            float32 [batch, history, width]: the context after each event.
 
         Raises:
             ValueError: `training` without a `seed`.
@@ -135,23 +142,25 @@ class Recommender(keras.Model):
         if training and seed is None:
             raise ValueError("training needs a seed for dropout: int32 [2], new for each update")
         drop = seed if training else None
-        history = self._look_up(context, self.input_table, drop)
+        items = tf.gather(self.input_table, context.movie_id)
+        history = self._history(context, items, drop)
         history = history._replace(items=self._dropout(history.items, drop))
         return self._finish(self.encoder(history, drop))
 
-    def encode_last(self, context: Context, input_table: tf.Tensor | None = None) -> tf.Tensor:
+    def encode_last(self, context: Context, table: ServedTable | None = None) -> tf.Tensor:
         """Encodes each whole history, computing no more than its last position needs.
 
         Args:
             context: A batch of any length up to `history_length`, padded on the left.
-            input_table: The table to look movies up in, `input_table` by default. An export gives
-                the constant that it also scores with.
+            table: What to look movies up in, the rows in training by default. An export gives the
+                constants that it also scores with.
 
         Returns:
-            float32 [batch, dim]: the context after the last event.
+            float32 [batch, width]: the context after the last event.
         """
-        table = self.input_table if input_table is None else input_table
-        return self._finish(self.encoder.last(self._look_up(context, table)))
+        ids = context.movie_id
+        items = tf.gather(self.input_table, ids) if table is None else table.look_up(ids)
+        return self._finish(self.encoder.last(self._history(context, items)))
 
     def rating_loss(self, context: tf.Tensor, movie_id: tf.Tensor, stars: tf.Tensor) -> tf.Tensor:
         """Sums the weighted squared error of predicted stars, for a model with `rating_head`.
@@ -160,7 +169,7 @@ class Recommender(keras.Model):
         it: no served graph holds it.
 
         Args:
-            context: float32 [positions, dim], what `call` returns of them.
+            context: float32 [positions, width], what `call` returns of them.
             movie_id: int32 [positions], the movies that were rated.
             stars: float32 [positions], 0 = not known.
 
@@ -180,62 +189,56 @@ class Recommender(keras.Model):
         # Stars of MovieLens are 3.5 in the mean.
         mean = keras.initializers.Constant(3.5)
         head = keras.layers.Dense(1, bias_initializer=mean, name="stars")
-        head.build((None, self.config.dim))
+        head.build((None, self.width))
         return head
 
-    def _table(self, name: str) -> keras.Variable:
-        dim = self.config.dim
-        weights = self.add_weight(
-            shape=(self.movies + 1, dim),
-            initializer=keras.initializers.RandomNormal(stddev=self.config.initial_std),
-            name=name,
-        )
-        weights.assign(weights * self._not_padding())
-        return weights
+    @property
+    def _tables(self) -> list[ItemTable]:
+        return [self._items] if self.config.tied else [self._items, self._labels]
 
-    def _checked(self, features: ItemFeatures | None) -> tf.Tensor | None:
+    def _table(self, name: str, features: ItemFeatures | None) -> ItemTable:
+        return build_item_table(
+            self.config.item_table,
+            name=name,
+            movies=self.movies,
+            width=self.width,
+            initial_std=self.config.initial_std,
+            unit_length=self.config.scoring == "cosine",
+            features=features,
+        )
+
+    def _projections(self) -> tuple[keras.layers.Dense | None, keras.layers.Dense | None]:
+        """Returns what brings rows to the encoder's width, and contexts back to the rows'."""
+        dim = self.config.dim
+        if self.width == dim:
+            return None, None
+        return (
+            dense(self.width, dim, "widen", use_bias=False),
+            dense(dim, self.width, "narrow", use_bias=False),
+        )
+
+    def _checked(self, features: ItemFeatures | None) -> ItemFeatures | None:
         if self.config.item_features.any != (features is not None):
             raise ValueError(
                 f"model.item_features is {self.config.item_features}, but the features given are "
                 f"{features if features is None else list(features.names)}"
             )
-        if features is None:
-            return None
-        if len(features.values) != self.movies + 1:
+        if features is not None and len(features.values) != self.movies + 1:
             raise ValueError(
                 f"item features of {len(features.values) - 1} movies for a vocabulary of "
                 f"{self.movies}"
             )
-        return tf.constant(features.values)
+        return features
 
-    def _feature_vectors(self, table: str) -> keras.Variable | None:
-        if self._features is None:
-            return None
-        # From zero: a new model is the one that it would be without features.
-        return self.add_weight(
-            shape=(self._features.shape[1], self.config.dim),
-            initializer="zeros",
-            name=f"{table}_features",
-        )
-
-    def _not_padding(self) -> tf.Tensor:
-        return tf.cast(tf.range(self.movies + 1) != PADDING_ID, tf.float32)[:, None]
-
-    def _rows(self, table: keras.Variable, vectors: keras.Variable | None) -> tf.Tensor:
-        rows = tf.convert_to_tensor(table)
-        if vectors is not None:
-            # The features of padding are zero, so its row stays zero.
-            rows = rows + tf.matmul(self._features, vectors)
-        return unit_rows(rows) if self.config.scoring == "cosine" else rows
-
-    def _look_up(
-        self, context: Context, table: tf.Tensor, seed: tf.Tensor | None = None
+    def _history(
+        self, context: Context, items: tf.Tensor, seed: tf.Tensor | None = None
     ) -> History:
         known = tf.cast(context.movie_id != PADDING_ID, tf.float32)[..., None]
         # Rows have a length near one: brings single values near one, as the encoders expect. The
         # mask keeps every gradient off the padding's row.
-        scale = known * math.sqrt(self.config.dim)
-        items = tf.gather(table, context.movie_id) * scale
+        items = items * (known * math.sqrt(self.width))
+        if self._widen is not None:
+            items = self._widen(items)
         if self._event_features is not None:
             items += self._event_features(context, seed) * known
         if self._user_features is not None:
@@ -243,6 +246,8 @@ class Recommender(keras.Model):
         return History(items, known, context.time)
 
     def _finish(self, context: tf.Tensor) -> tf.Tensor:
+        if self._narrow is not None:
+            context = self._narrow(context)
         if self.config.scoring == "dot":
             return context
         return unit_rows(context) * self.config.cosine_scale

@@ -104,11 +104,7 @@ class ServingGraph:
         self.top_k = top_k
         self._recommender = recommender
         self._further = [given.name for given in further_inputs(recommender.config)]
-        self._input_table = recommender.input_table.numpy()
-        # One array on both sides of a tied model: the converter then sees equal constants.
-        self._scoring_table = (
-            self._input_table if recommender.config.tied else recommender.scoring_table().numpy()
-        )
+        self._items, self._labels = recommender.served_tables()
         bias = recommender.scoring_bias()
         self._bias = None if bias is None else bias.numpy()
 
@@ -124,11 +120,11 @@ class ServingGraph:
         """
         given = dict(zip(self._further, further, strict=True))
         history = left_aligned_context(context_movie_id, given)
-        context = self._recommender.encode_last(history, tf.constant(self._input_table))
+        context = self._recommender.encode_last(history, self._items)
         # Keeps a factor on the context (the cosine's) from being folded into the table by the
         # converter, which would then store a second one.
-        context = tf.reshape(context, [-1, self._scoring_table.shape[1]])
-        scores = tf.matmul(context, tf.constant(self._scoring_table), transpose_b=True)
+        context = tf.reshape(context, [-1, self._recommender.width])
+        scores = self._labels.scores(context)
         if self._bias is not None:
             scores = scores + tf.constant(self._bias)
         scores = exclude(scores, context_movie_id)

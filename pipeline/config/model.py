@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.event_features import EventFeaturesConfig
+from pipeline.config.item_table import DenseTableConfig, ItemTableConfig
 
 
 class BowConfig(Section):
@@ -155,7 +156,8 @@ class ModelConfig(Section):
     """Item tables, encoder and scoring."""
 
     encoder: EncoderConfig = LstmConfig()
-    dim: int = Field(64, ge=1, le=1024, description="width of an item vector")
+    dim: int = Field(64, ge=1, le=1024, description="width of the encoder")
+    item_table: ItemTableConfig = DenseTableConfig()
     initial_std: float = Field(
         0.02,
         gt=0,
@@ -179,6 +181,15 @@ class ModelConfig(Section):
         heads = getattr(self.encoder, "heads", 1)
         if self.dim % heads:
             raise ValueError(f"dim {self.dim} does not split into {heads} heads of equal width")
+        return self
+
+    @model_validator(mode="after")
+    def _features_join_rows(self) -> ModelConfig:
+        if self.item_features.any and self.item_table.name != "dense":
+            raise ValueError(
+                f"item_features are added to rows, and a table {self.item_table.name} has none: "
+                "set item_table to dense"
+            )
         return self
 
     @property

@@ -1,0 +1,1 @@
+"""Ways to keep the vectors of movies, by the name in the configuration."""

@@ -1,0 +1,77 @@
+"""What an item table is: rows in training, two readings on a device."""
+
+from __future__ import annotations
+
+import abc
+
+import keras
+import tensorflow as tf
+
+from modules.features import PADDING_ID
+
+
+class ServedTable(abc.ABC):
+    """A trained table as constants of a served graph, and the operators that read them.
+
+    Both readings use the same constants, so that a file stores them once.
+    """
+
+    @abc.abstractmethod
+    def look_up(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns rows, float32 [batch, history, width].
+
+        Args:
+            ids: int32 [batch, history], of a static history. The row of 0, padding, is anything:
+                who looks it up masks it.
+        """
+
+    @abc.abstractmethod
+    def scores(self, context: tf.Tensor) -> tf.Tensor:
+        """Returns products with all rows, float32 [batch, movies + 1].
+
+        Args:
+            context: float32 [batch, width]. The score of padding is anything.
+        """
+
+
+class ItemTable(keras.layers.Layer, abc.ABC):
+    """Rows of all movies, computed of weights; `serve` freezes them.
+
+    A new kind is a module `modules/models/item_tables/<name>.py` with
+    `build(config, *, name, movies, width, ...) -> ItemTable`, its section in
+    `pipeline/config/item_table.py`, and a test.
+
+    Attributes:
+        width: Of a row.
+    """
+
+    def __init__(self, *, name: str, movies: int, width: int) -> None:
+        super().__init__(name=name)
+        self.width = width
+        self._movies = movies
+
+    @abc.abstractmethod
+    def rows(self) -> tf.Tensor:
+        """Returns the whole table, float32 [movies + 1, width], as a device sees it.
+
+        Numbers are rounded to `bits` where the configuration says so; gradients pass the rounding.
+        Row 0 is padding: zero, and no gradient comes from it.
+        """
+
+    @abc.abstractmethod
+    def serve(self) -> ServedTable:
+        """Returns constants and operators that give `rows` on a device."""
+
+    @property
+    def row_weights(self) -> list[keras.Variable]:
+        """Weights with a row a movie, [movies + 1, ...]: none where rows share all weights."""
+        return []
+
+    @property
+    def feature_weights(self) -> list[keras.Variable]:
+        """Weights with a row an item feature."""
+        return []
+
+    def _not_padding(self) -> tf.Tensor:
+        """Returns float32 [movies + 1, 1]: 0 for padding, else 1."""
+        return tf.cast(tf.range(self._movies + 1) != PADDING_ID, tf.float32)[:, None]

@@ -1,0 +1,117 @@
+"""A row of its own for every movie, and what the catalogue says of it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from modules.models.item_features import ItemFeatures
+from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.rounding import rounded
+from modules.models.layers import unit_rows
+from pipeline.config.item_table import DenseTableConfig
+
+
+class DenseTable(ItemTable):
+    """See the module."""
+
+    def __init__(
+        self,
+        config: DenseTableConfig,
+        *,
+        name: str,
+        movies: int,
+        width: int,
+        initial_std: float,
+        unit_length: bool,
+        features: ItemFeatures | None,
+    ) -> None:
+        """Makes random rows.
+
+        Args:
+            config: Its bits.
+            name: Of the weights.
+            movies: Of the vocabulary.
+            width: Of a row.
+            initial_std: Standard deviation of the rows' values.
+            unit_length: Whether rows are scaled to length one.
+            features: Of the movies, learned vectors of which are added to the rows; or None.
+        """
+        super().__init__(name=f"{name}_table", movies=movies, width=width)
+        self._bits = config.bits
+        self._unit_length = unit_length
+        self._features = None if features is None else tf.constant(features.values)
+        self._weights = self.add_weight(
+            shape=(movies + 1, width),
+            initializer=keras.initializers.RandomNormal(stddev=initial_std),
+            name=name,
+        )
+        self._weights.assign(self._weights * self._not_padding())
+        # From zero: a new model is the one that it would be without features.
+        self._vectors = (
+            None
+            if features is None
+            else self.add_weight(
+                shape=(features.values.shape[1], width),
+                initializer="zeros",
+                name=f"{name}_features",
+            )
+        )
+        self.built = True
+
+    def rows(self) -> tf.Tensor:
+        """See `ItemTable.rows`."""
+        rows = tf.convert_to_tensor(self._weights)
+        if self._features is not None:
+            # The features of padding are zero, so its row stays zero.
+            rows = rows + tf.matmul(self._features, self._vectors)
+        return rounded(unit_rows(rows) if self._unit_length else rows, self._bits)
+
+    def serve(self) -> ServedTable:
+        """See `ItemTable.serve`."""
+        return _Served(self.rows().numpy())
+
+    @property
+    def row_weights(self) -> list[keras.Variable]:
+        """See `ItemTable.row_weights`."""
+        return [self._weights]
+
+    @property
+    def feature_weights(self) -> list[keras.Variable]:
+        """See `ItemTable.feature_weights`."""
+        return [] if self._vectors is None else [self._vectors]
+
+
+class _Served(ServedTable):
+    def __init__(self, rows: npt.NDArray[np.float32]) -> None:
+        self._rows = rows
+
+    def look_up(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.constant(self._rows), ids)
+
+    def scores(self, context: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(context, tf.constant(self._rows), transpose_b=True)
+
+
+def build(
+    config: DenseTableConfig,
+    *,
+    name: str,
+    movies: int,
+    width: int,
+    initial_std: float,
+    unit_length: bool,
+    features: ItemFeatures | None,
+) -> DenseTable:
+    """Builds the table; see `registry.build_item_table`."""
+    return DenseTable(
+        config,
+        name=name,
+        movies=movies,
+        width=width,
+        initial_std=initial_std,
+        unit_length=unit_length,
+        features=features,
+    )

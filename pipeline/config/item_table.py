@@ -1,0 +1,79 @@
+"""How the vectors of movies are kept: the largest part of a model that ships."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pipeline.config.base import Section
+
+Bits = Literal[2, 4, 8]
+
+
+class _TableConfig(Section):
+    """What all kinds of tables have."""
+
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description=(
+            "of a row; null: model.dim. Another width is brought to model.dim and back by one "
+            "learned matrix each, so that a narrow table can serve a wide encoder"
+        ),
+    )
+    bits: Bits | None = Field(
+        None,
+        description=(
+            "of a stored number, which training then rounds as a device will; null: training "
+            "rounds nothing, and each variant stores what its name says"
+        ),
+    )
+
+
+class DenseTableConfig(_TableConfig):
+    """A row of its own for every movie."""
+
+    name: Literal["dense"] = "dense"
+
+
+class SemiTensorTableConfig(_TableConfig):
+    """Two small cores whose semi-tensor product is the table (OD-Rec, arXiv 2204.11091)."""
+
+    name: Literal["semi_tensor"] = "semi_tensor"
+    rank: int = Field(64, ge=1, le=4096, description="columns of the first core: R")
+    t: int = Field(
+        2, ge=1, le=64, description="the second core is smaller by its square; divides rank"
+    )
+    factors: tuple[tuple[int, int], tuple[int, int]] | None = Field(
+        None,
+        description=(
+            "[[I1, I2], [J1, J2]]: I1 * I2 rows are at least the movies and the padding, J1 * J2 "
+            "is the width, t divides J2; null: J2 = t, which scores fastest, and the I1 of the "
+            "fewest numbers"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _t_divides(self) -> SemiTensorTableConfig:
+        if self.rank % self.t:
+            raise ValueError(f"t {self.t} does not divide rank {self.rank}")
+        if self.factors is not None:
+            (first, second), (_, columns) = self.factors
+            if min(first, second) < 1 or columns % self.t or columns < 1:
+                raise ValueError(
+                    f"factors {self.factors}: each must be at least 1, and t {self.t} divide J2"
+                )
+        return self
+
+
+def _named(given: Any) -> Any:
+    # `--set model.item_table=semi_tensor`: the name alone stands for its defaults.
+    return {"name": given} if isinstance(given, str) else given
+
+
+ItemTableConfig = Annotated[
+    Annotated[DenseTableConfig | SemiTensorTableConfig, Field(discriminator="name")],
+    BeforeValidator(_named),
+]

@@ -1,0 +1,88 @@
+"""Every kind of item table inside a recommender: what it promises to all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modules.models import serving
+from modules.models.history import Context
+from modules.models.recommender import Recommender
+from pipeline.config.model import ModelConfig
+
+MOVIES, LENGTH = 40, 5
+TABLES: list[dict[str, Any]] = [
+    {"name": "dense"},
+    {"name": "dense", "bits": 4},
+    {"name": "dense", "width": 6},
+    {"name": "semi_tensor", "rank": 8},
+    {"name": "semi_tensor", "rank": 8, "width": 6, "bits": 4},
+]
+
+
+def make_model(table: dict[str, Any], **settings: Any) -> Recommender:
+    keras.utils.set_random_seed(2)
+    config = ModelConfig.model_validate(
+        {"encoder": {"name": "mixer", "heads": 2}, "dim": 8, "item_table": table, **settings}
+    )
+    return Recommender(config, history_length=LENGTH, movies=MOVIES)
+
+
+@pytest.mark.parametrize("scoring", ["dot", "cosine"])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("table", TABLES, ids=repr)
+def test_the_served_graph_scores_as_training_does(
+    table: dict[str, Any], tied: bool, scoring: str, tmp_path: Path
+) -> None:
+    model = make_model(table, tied=tied, scoring=scoring)
+    serving.export(model, str(tmp_path / "model"), top_k=10)
+    served = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"]
+    histories = np.array([[0, 0, 3, 9, 4], [5, 6, 7, 8, 40]], np.int32)
+    scores = model(Context(histories))[:, -1].numpy() @ model.scoring_table().numpy().T
+    for history, row in zip(histories, scores, strict=True):
+        row[[0, *history]] = -np.inf
+    answers = served(context_movie_id=tf.constant(histories))
+    best = np.sort(scores, axis=1)[:, :-11:-1]
+    np.testing.assert_allclose(answers["top_prediction_scores"].numpy(), best, atol=1e-4)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=repr)
+def test_every_weight_learns_and_padding_has_no_row(table: dict[str, Any]) -> None:
+    model = make_model(table, scoring="cosine")
+    context = Context(np.array([[1, 2, 3, 4, 5], [7, 8, 9, 10, 11]], np.int32))
+    with tf.GradientTape() as tape:
+        vectors = model(context)[:, -1]
+        scores = tf.matmul(vectors, model.scoring_table(), transpose_b=True)
+        loss = tf.reduce_sum(tf.nn.log_softmax(scores)[:, 20])
+    weights = model.trainable_variables
+    for weight, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+        assert gradient is not None, weight.path
+        assert np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, weight.path
+    np.testing.assert_array_equal(model.scoring_table().numpy()[0], 0)
+
+
+def test_a_narrow_table_makes_narrow_contexts() -> None:
+    model = make_model({"name": "dense", "width": 6})
+    assert (model.width, model.scoring_table().shape[1]) == (6, 6)
+    assert model.encode_last(Context(np.array([[0, 0, 0, 0, 3]], np.int32))).shape == (1, 6)
+
+
+def test_a_name_alone_stands_for_its_defaults() -> None:
+    config = ModelConfig.model_validate({"item_table": "semi_tensor"})
+    assert (config.item_table.name, config.item_table.bits) == ("semi_tensor", None)
+
+
+def test_features_of_movies_need_rows_of_their_own() -> None:
+    with pytest.raises(ValueError, match="set item_table to dense"):
+        ModelConfig.model_validate({"item_table": "semi_tensor", "item_features": {"year": True}})
+
+
+def test_the_bound_of_scores_holds_for_rows_of_length_one_alone() -> None:
+    assert make_model({"name": "dense"}, scoring="cosine").score_bound == 20
+    assert make_model({"name": "dense", "bits": 4}, scoring="cosine").score_bound is None
+    assert make_model({"name": "semi_tensor"}, scoring="cosine").score_bound is None
