@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from modules.features import PADDING_ID
@@ -103,6 +105,11 @@ class Recommender(keras.Model):
     def scoring_table(self) -> tf.Tensor:
         """What context vectors are multiplied with: float32 [movies + 1, width]."""
         return self._labels.rows()
+
+    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:
+        """Gives the item tables what they can begin with, see `ItemTable.begin_from`."""
+        for table in self._tables:
+            table.begin_from(teacher_table)
 
     def served_tables(self) -> tuple[ServedTable, ServedTable]:
         """Returns the tables of an export: to look up in, and to score with.

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipeline.config.base import Section
 
 Bits = Literal[2, 4, 8]
+Composition = Literal["product", "additive"]
 
 
 class _TableConfig(Section):
@@ -36,6 +37,29 @@ class DenseTableConfig(_TableConfig):
     """A row of its own for every movie."""
 
     name: Literal["dense"] = "dense"
+
+
+class CodebooksTableConfig(_TableConfig):
+    """Codes of one byte instead of rows, and codebooks of centroids that they stand for."""
+
+    name: Literal["codebooks"] = "codebooks"
+    composition: Composition = Field(
+        "product",
+        description=(
+            "product: a row is one part a codebook, which divide the width; additive: a row is "
+            "the sum of one centroid of each codebook, all as wide as the row"
+        ),
+    )
+    books: int = Field(8, ge=1, le=64, description="codebooks, and bytes of a movie: M")
+    codes: int = Field(256, ge=2, le=256, description="centroids of a codebook: K")
+    assignment: Literal["learned", "teacher"] = Field(
+        "learned",
+        description=(
+            "of codes to movies; learned: with all else, from the loss (Chen et al., ICML 2020); "
+            "teacher: k-means of the teacher's table, before training, which needs "
+            "training.distillation"
+        ),
+    )
 
 
 class SemiTensorTableConfig(_TableConfig):
@@ -74,6 +98,9 @@ def _named(given: Any) -> Any:
 
 
 ItemTableConfig = Annotated[
-    Annotated[DenseTableConfig | SemiTensorTableConfig, Field(discriminator="name")],
+    Annotated[
+        CodebooksTableConfig | DenseTableConfig | SemiTensorTableConfig,
+        Field(discriminator="name"),
+    ],
     BeforeValidator(_named),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import abc
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from modules.features import PADDING_ID
@@ -61,6 +63,19 @@ class ItemTable(keras.layers.Layer, abc.ABC):
     @abc.abstractmethod
     def serve(self) -> ServedTable:
         """Returns constants and operators that give `rows` on a device."""
+
+    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:  # noqa: B027
+        """Takes what a new table can begin with from its teacher; most begin with random weights.
+
+        Training calls it once, before all else that changes weights.
+
+        Args:
+            teacher_table: float32 [movies + 1, any width], what the teacher scores with; None
+                where there is no teacher.
+
+        Raises:
+            ConfigError: The table cannot do without a teacher.
+        """
 
     @property
     def row_weights(self) -> list[keras.Variable]:

@@ -17,6 +17,9 @@ from pipeline.config.model import ModelConfig
 
 MOVIES, LENGTH = 40, 5
 TABLES: list[dict[str, Any]] = [
+    {"name": "codebooks", "books": 4, "codes": 8},
+    {"name": "codebooks", "books": 2, "codes": 8, "composition": "additive", "bits": 4},
+    {"name": "codebooks", "books": 2, "codes": 8, "width": 6, "assignment": "teacher"},
     {"name": "dense"},
     {"name": "dense", "bits": 4},
     {"name": "dense", "width": 6},
