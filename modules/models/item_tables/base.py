@@ -64,7 +64,7 @@ class ItemTable(keras.layers.Layer, abc.ABC):
     def serve(self) -> ServedTable:
         """Returns constants and operators that give `rows` on a device."""
 
-    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:  # noqa: B027
+    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:
         """Takes what a new table can begin with from its teacher; most begin with random weights.
 
         Training calls it once, before all else that changes weights.

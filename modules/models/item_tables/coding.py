@@ -1,8 +1,9 @@
 """Rows as codes: which centroid of each codebook a row takes, and the row that they make.
 
 Two compositions. Product: a row is as many parts as there are codebooks, one centroid each (Jegou
-et al., 2011). Additive: a row is the sum of one centroid of each codebook, all as wide as the row,
-chosen one after the other, each the nearest to what those before have left over (Chen et al., 2010).
+et al., 2011). Additive: a row is the sum of one centroid of each codebook, all as wide as the row;
+they are chosen one after the other, each the nearest to what those before have left over (Chen et
+al., 2010).
 """
 
 from __future__ import annotations
