@@ -106,10 +106,15 @@ class Recommender(keras.Model):
         """What context vectors are multiplied with: float32 [movies + 1, width]."""
         return self._labels.rows()
 
-    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:
-        """Gives the item tables what they can begin with, see `ItemTable.begin_from`."""
+    def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
+        """Gives the item tables a teacher's rows to begin with, see `ItemTable.begin_from`."""
         for table in self._tables:
-            table.begin_from(teacher_table)
+            table.begin_from(rows)
+
+    @property
+    def row_parts(self) -> int:
+        """Parts of a row that say equally much in a good table, see `ItemTable.parts`."""
+        return self._labels.parts
 
     def served_tables(self) -> tuple[ServedTable, ServedTable]:
         """Returns the tables of an export: to look up in, and to score with.

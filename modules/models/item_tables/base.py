@@ -64,18 +64,29 @@ class ItemTable(keras.layers.Layer, abc.ABC):
     def serve(self) -> ServedTable:
         """Returns constants and operators that give `rows` on a device."""
 
-    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:
-        """Takes what a new table can begin with from its teacher; most begin with random weights.
+    def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
+        """Takes the rows of a teacher to begin with, as near as the table can come to them.
 
         Training calls it once, before all else that changes weights.
 
         Args:
-            teacher_table: float32 [movies + 1, any width], what the teacher scores with; None
-                where there is no teacher.
+            rows: float32 [movies + 1, width], brought to the table's width, of lengths near one;
+                None where there is no teacher: the table stays as it is.
 
         Raises:
             ConfigError: The table cannot do without a teacher.
         """
+        if rows is not None:
+            self._take(rows)
+
+    @abc.abstractmethod
+    def _take(self, rows: npt.NDArray[np.float32]) -> None:
+        """Sets the weights so that `rows` gives what is nearest to float32 [movies + 1, width]."""
+
+    @property
+    def parts(self) -> int:
+        """Parts of a row that say equally much in a good table: see `teacher_space`."""
+        return 1
 
     @property
     def row_weights(self) -> list[keras.Variable]:

@@ -44,39 +44,6 @@ def clustered(
     return np.stack(found, axis=1), np.stack(centroids)
 
 
-def projected(table: Rows, width: int, *, parts: int) -> Rows:
-    """Brings rows to another width, keeping what counts most in the products between them.
-
-    The columns of the singular value decomposition are dealt to parts so that the product of their
-    variances is about the same in each, which loses least in a product of codebooks (Ge et al.,
-    2013: parametric solution).
-
-    Args:
-        table: float32 [rows, any width].
-        width: Of the result. Where the table has fewer independent columns, the others are zero.
-        parts: That the result will be split into; they divide the width.
-
-    Returns:
-        float32 [rows, width].
-    """
-    left, values, _ = np.linalg.svd(table.astype(np.float64), full_matrices=False)
-    kept = min(width, len(values))
-    result = np.zeros((len(table), width), np.float32)
-    # The largest columns come first, and each goes where the least is so far.
-    places: list[list[int]] = [
-        list(range(part * width // parts, (part + 1) * width // parts)) for part in range(parts)
-    ]
-    smallest = max(values[:kept].min(), np.finfo(np.float32).eps * values[0], 1e-30)
-    share = np.zeros(parts)
-    for column in range(kept):
-        free = [part for part in range(parts) if places[part]]
-        part = min(free, key=lambda part: (share[part], part))
-        share[part] += np.log(max(values[column], smallest) / smallest)
-        sign = np.sign(left[np.argmax(np.abs(left[:, column])), column])
-        result[:, places[part].pop(0)] = sign * left[:, column] * values[column]
-    return result
-
-
 def _k_means(rows: Rows, codes: int) -> tuple[npt.NDArray[np.uint8], Rows]:
     """Returns labels uint8 [rows] and centroids float32 [codes, width]."""
     from sklearn.cluster import KMeans

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from modules.models.item_features import ItemFeatures
 from modules.models.item_tables.base import ItemTable, ServedTable
-from modules.models.item_tables.clustering import clustered, projected
+from modules.models.item_tables.clustering import clustered
 from modules.models.item_tables.coding import decoded, encoded
 from modules.models.item_tables.rounding import rounded
 from modules.models.layers import unit_rows
@@ -104,24 +104,22 @@ class CodebooksTable(ItemTable):
         centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits).numpy()
         return _Served(self.codes(), centroids, self._config.composition)
 
-    def begin_from(self, teacher_table: npt.NDArray[np.float32] | None) -> None:
+    def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
         """See `ItemTable.begin_from`: codebooks of the teacher's rows, and the rows as queries."""
-        if teacher_table is None:
-            if self._config.assignment == "teacher":
-                raise ConfigError(
-                    "model.item_table.assignment is teacher, but training has none: add one with "
-                    "training.distillation, or set assignment to learned"
-                )
-            return
-        rows = np.zeros((self._movies + 1, self.width), np.float32)
-        product = self._config.composition == "product"
-        rows[1:] = projected(
-            teacher_table[1:], self.width, parts=self._config.books if product else 1
-        )
-        lengths = np.linalg.norm(rows[1:], axis=1, keepdims=True)
-        typical = lengths if self._unit_length else np.sqrt(np.mean(lengths**2))
-        rows[1:] /= np.maximum(typical, np.finfo(np.float32).tiny)
+        if rows is None and self._config.assignment == "teacher":
+            raise ConfigError(
+                "model.item_table.assignment is teacher, but training has none: add one with "
+                "training.distillation, or set assignment to learned"
+            )
+        super().begin_from(rows)
+
+    def _take(self, rows: npt.NDArray[np.float32]) -> None:
         self._begin_with(rows)
+
+    @property
+    def parts(self) -> int:
+        """See `ItemTable.parts`."""
+        return self._config.books if self._config.composition == "product" else 1
 
     @property
     def row_weights(self) -> list[keras.Variable]:

@@ -73,6 +73,9 @@ class DenseTable(ItemTable):
         """See `ItemTable.serve`."""
         return _Served(self.rows().numpy())
 
+    def _take(self, rows: npt.NDArray[np.float32]) -> None:
+        self._weights.assign(rows * self._not_padding())
+
     @property
     def row_weights(self) -> list[keras.Variable]:
         """See `ItemTable.row_weights`."""

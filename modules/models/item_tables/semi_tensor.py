@@ -76,6 +76,43 @@ def given_factors(config: SemiTensorTableConfig, rows: int, width: int) -> Facto
     return Factors((i1, i2), (j1, j2))
 
 
+def nearest_cores(
+    rows: npt.NDArray[np.float32], factors: Factors, *, rank: int, t: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Finds the cores whose product is nearest to given rows, by the sum of squares.
+
+    Put as a matrix with a row for each (i2, q) and a column for each (i1, j1, s), a table is the
+    product of both cores, so that a truncated singular value decomposition finds them.
+
+    Args:
+        rows: float32 [movies + 1, width].
+        factors: Of the table.
+        rank: R / t.
+        t: Of the identity.
+
+    Returns:
+        float32 [I1, rank, J1 t] and [I2, J2 / t, rank]; numbers of both are of one size.
+    """
+    (i1, i2), (j1, j2) = factors
+    padded = np.zeros((i1 * i2, j1 * j2), np.float64)
+    padded[: rows.shape[0], : rows.shape[1]] = rows
+    split = padded.reshape(i1, i2, j1, j2 // t, t).transpose(1, 3, 0, 2, 4)
+    left, values, right = np.linalg.svd(split.reshape(i2 * (j2 // t), -1), full_matrices=False)
+    first = np.zeros((rank, i1 * j1 * t))
+    second = np.zeros((len(left), rank))
+    kept = min(rank, len(values))
+    # Neither the signs nor the sizes of singular vectors are determined.
+    signs = np.sign(right[np.arange(kept), np.abs(right[:kept]).argmax(axis=1)])
+    root = np.sqrt(values[:kept]) * signs
+    first[:kept], second[:, :kept] = root[:, None] * right[:kept], left[:, :kept] * root
+    even = math.sqrt(np.sqrt(np.mean(second**2)) / max(np.sqrt(np.mean(first**2)), 1e-12))
+    cores = first * even, second / max(even, 1e-12)
+    return (
+        cores[0].reshape(rank, i1, j1 * t).transpose(1, 0, 2).astype(np.float32),
+        cores[1].reshape(i2, j2 // t, rank).astype(np.float32),
+    )
+
+
 class SemiTensorTable(ItemTable):
     """See the module.
 
@@ -125,6 +162,11 @@ class SemiTensorTable(ItemTable):
             for core in (self._first, self._second)
         )
         return _Served(first, second, t=self._t, rows=self._movies + 1, width=self.width)
+
+    def _take(self, rows: npt.NDArray[np.float32]) -> None:
+        first, second = nearest_cores(rows, self.factors, rank=self._first.shape[1], t=self._t)
+        self._first.assign(first)
+        self._second.assign(second)
 
     def _core(
         self, name: str, shape: tuple[int, int, int], table: str, std: float
