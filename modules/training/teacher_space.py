@@ -100,7 +100,7 @@ def _context_spread(contexts: npt.NDArray[np.float16]) -> npt.NDArray[np.float64
 
 
 def _dealt(values: npt.NDArray[np.float64], width: int, parts: int) -> list[int]:
-    """Returns the place of each direction that is kept: the largest go where the least is so far."""
+    """Returns where each direction that is kept goes: the largest to the part with least so far."""
     kept = min(width, len(values))
     size = width // parts
     smallest = max(values[kept - 1], values[0] * 1e-9)

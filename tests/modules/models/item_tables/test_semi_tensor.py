@@ -160,3 +160,28 @@ def test_factors_of_another_table_are_refused(factors: Any) -> None:
 def test_impossible_settings_are_refused(settings_: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SemiTensorTableConfig.model_validate({"name": "semi_tensor", **settings_})
+
+
+@pytest.mark.parametrize("factors", [((3, 4), (4, 2)), ((3, 4), (2, 4))])
+def test_cores_of_a_table_that_has_some_are_found(factors: Any) -> None:
+    given_rows = make_table(11, 8, rank=6, t=2, factors=factors).rows().numpy()
+    other = make_table(11, 8, rank=10, t=2, factors=factors)
+    assert np.abs(other.rows().numpy() - given_rows).max() > 0.1
+    other.begin_from(given_rows)
+    # Padding is no row of the product that the rows came from: a larger rank makes up for it.
+    np.testing.assert_allclose(other.rows().numpy(), given_rows, atol=1e-5)
+
+
+def test_too_small_a_rank_takes_the_nearest_cores() -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(12, 8)).astype(np.float32)
+    rows[0] = 0
+    (i1, i2), _ = factors = Factors((3, 4), (4, 2))
+    table = make_table(11, 8, rank=4, t=2, factors=factors)
+    table.begin_from(rows)
+    matrix = rows.reshape(i1, i2, 8).transpose(1, 0, 2).reshape(i2, -1)
+    lost = np.square(np.linalg.svd(matrix, compute_uv=False)[2:]).sum()
+    missing = np.square(table.rows().numpy() - rows)[1:].sum()
+    assert missing <= lost * (1 + 1e-5)
+    first, second = (np.sqrt(np.mean(np.square(w.numpy()))) for w in table.trainable_variables)
+    assert first == pytest.approx(second, rel=1e-4)
