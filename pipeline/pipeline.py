@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any, Literal
 
 from tfx import v1 as tfx
@@ -19,6 +20,7 @@ from modules.source_hash import source_hash
 from modules.trainer_settings import trainer_settings
 from modules.training.resolver import base_model_resolver
 from pipeline.config.root import Config
+from pipeline.config.variants import further_variants
 from pipeline.data_steps import DataSteps, data_steps
 
 RUN_FN = "modules.trainer.run_fn"
@@ -118,6 +120,7 @@ def create_pipeline(
     ).with_id("tflite_converter")
 
     to_beat = _model_to_beat(model_to_beat, config, locations, converter)
+    judged = further_variants(config)
     evaluation_hash = source_hash(
         "modules.evaluation",
         "modules.serving_inputs",
@@ -133,12 +136,13 @@ def create_pipeline(
         transform_graph=transform.outputs["transform_graph"],
         blessed=to_beat[0].outputs["model"] if to_beat else None,
         config=config.gate.model_dump_json(),
+        variants=json.dumps(judged),
         source_hash=evaluation_hash,
     ).with_id("reference_ranks")
     evaluator = tfx.components.Evaluator(
         examples=reference_ranks.outputs["examples"],
         model=converter.outputs["model"],
-        eval_config=eval_config.build(config.gate, source_hash=evaluation_hash),
+        eval_config=eval_config.build(config.gate, variants=judged, source_hash=evaluation_hash),
         example_splits=[features.SPLIT_TEST],
         module_path=EVALUATION_MODULE,
     ).with_id("evaluator")
@@ -162,6 +166,7 @@ def create_pipeline(
         source_hash=source_hash(
             "components.registry_pusher",
             "modules.catalogue",
+            "modules.evaluation.metric_names",
             "modules.serving_inputs",
             "modules.user_attributes",
         ),

@@ -32,6 +32,7 @@ class ReferenceRanksSpec(ComponentSpec):
     }
     PARAMETERS = {  # noqa: RUF012
         "config": ExecutionParameter(type=str),
+        "variants": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
 
@@ -41,8 +42,9 @@ class ReferenceRanks(base_component.BaseComponent):
 
     TFMA evaluates one candidate and at most one baseline, both TFLite with the same features. The
     gate compares with two popularity recommenders, the float32 variant and a blessed model that may
-    have another vocabulary and history. So their ranks are computed before the Evaluator, which
-    then compares numbers in its own windows, slices and thresholds.
+    have another vocabulary and history, and judges all variants that would ship. So their ranks are
+    computed before the Evaluator, which then compares numbers in its own windows, slices and
+    thresholds.
     """
 
     SPEC_CLASS = ReferenceRanksSpec
@@ -57,6 +59,7 @@ class ReferenceRanks(base_component.BaseComponent):
         transform_graph: channel.BaseChannel,
         blessed: channel.BaseChannel | None = None,
         config: str,
+        variants: str,
         source_hash: str,
     ) -> None:
         """Builds the node.
@@ -68,6 +71,7 @@ class ReferenceRanks(base_component.BaseComponent):
             transform_graph: The `TransformGraph` with the vocabulary of the windows.
             blessed: The `Model` blessed last, or the champion; may hold none.
             config: `GateConfig` as JSON.
+            variants: Names of those judged beside the gated one and float32, a JSON list.
             source_hash: Hash of the code, for the cache key.
         """
         super().__init__(
@@ -79,6 +83,7 @@ class ReferenceRanks(base_component.BaseComponent):
                 blessed=blessed,
                 examples=channel.Channel(type=standard_artifacts.Examples),
                 config=config,
+                variants=variants,
                 source_hash=source_hash,
             )
         )

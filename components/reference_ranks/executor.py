@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -65,6 +66,7 @@ class Executor(base_executor.BaseExecutor):
                 artifact_utils.get_split_uri(input_dict[TIMELINES], features.SPLIT_CATALOGUE)
             ),
             window_days=config.popularity_window_days,
+            variants=json.loads(exec_properties["variants"]),
         )
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES])
         examples.split_names = artifact_utils.encode_split_names([features.SPLIT_TEST])

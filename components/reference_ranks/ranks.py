@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from components.reference_ranks.served_model import FLOAT32, GATED, ServedModel
 from components.reference_ranks.timelines import Timelines
 from modules.catalogue import CatalogueEntry
 from modules.evaluation import rank_features
+from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import NO_REFERENCE, IntArray, list_ranks
 from modules.serving_inputs import inputs_of_windows
 from pipeline.errors import DataError, GateError
@@ -74,7 +75,7 @@ class BlessedRanker:
 
 
 class ReferenceRanker:
-    """Ranks windows under popularity, recent popularity, float32 and the latest blessed model.
+    """Ranks windows under popularity, the model's other variants and the latest blessed model.
 
     Attributes:
         inputs: What the candidate reads beside the ids of a window.
@@ -88,8 +89,9 @@ class ReferenceRanker:
         blessed: BlessedRanker | None,
         catalogue: Mapping[int, CatalogueEntry],
         window_days: int,
+        variants: Sequence[str] = (),
     ) -> None:
-        """Counts the training events and loads the float32 variant.
+        """Counts the training events and loads the variants.
 
         Args:
             candidate: The model that is to be gated.
@@ -97,13 +99,17 @@ class ReferenceRanker:
             blessed: The latest blessed model, if there is one to compare with.
             catalogue: The release's movies by its ids.
             window_days: How far recent popularity looks back.
+            variants: What is judged beside the gated variant and float32.
 
         Raises:
             DataError: No training event is in the candidate's vocabulary.
+            GateError: A variant's file is missing, or is not what a device could run.
         """
         self._movies = candidate.vocabulary.movies
         self._float32 = candidate.load(FLOAT32)
         self.inputs = self._float32.inputs
+        self._variants = tuple(variants)
+        self._made = candidate.load_variants(self._variants)
         self._blessed = blessed
         self._window_days = window_days
         self._segments = TargetSegments(candidate.vocabulary.movie_ids.tolist(), catalogue)
@@ -129,21 +135,28 @@ class ReferenceRanker:
             Arrays [batch] of int64 or text, and lists of texts, by feature name.
         """
         targets, seen = batch.windows.targets, batch.seen
-        ids, scores = self._float32.predict(batch.context, batch.further)
-        if self._blessed is None:
-            blessed = np.full(len(targets), NO_REFERENCE, np.int64)
-        else:
-            blessed = self._blessed.ranks(batch)
+        unranked = np.full(len(targets), NO_REFERENCE, np.int64)
+        made = {name: self._ranks(model, batch) for name, model in self._made.items()}
         return {
             rank_features.RANK_POPULARITY: popularity_ranks(self._events, targets, seen),
             rank_features.RANK_RECENT_POPULARITY: recent_popularity_ranks(
                 self._events, targets, batch.windows.target_timestamps, seen, self._window_days
             ),
-            rank_features.RANK_FLOAT32: list_ranks(ids, scores, targets, seen, self._movies),
-            rank_features.RANK_BLESSED: blessed,
+            rank_features.RANK_FLOAT32: self._ranks(self._float32, batch),
+            rank_features.RANK_BLESSED: (
+                unranked if self._blessed is None else self._blessed.ranks(batch)
+            ),
+            **{
+                rank_features.rank_of_variant(name): made.get(name, unranked)
+                for name in self._variants
+            },
             rank_features.CATALOGUE_SIZE: np.full(len(targets), self._movies, np.int64),
             rank_features.POPULARITY_SEGMENT: popularity_segments(self._events, targets),
             rank_features.HISTORY_SEGMENT: history_segments(batch.windows.history_lengths),
             rank_features.TARGET_GENRE: self._segments.genres(targets),
             rank_features.TARGET_DECADE: self._segments.decades(targets),
         }
+
+    def _ranks(self, model: TopKModel, batch: WindowBatch) -> IntArray:
+        ids, scores = model.predict(batch.context, batch.further)
+        return list_ranks(ids, scores, batch.windows.targets, batch.seen, self._movies)

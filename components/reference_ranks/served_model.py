@@ -11,6 +11,8 @@ import dataclasses
 import hashlib
 import json
 import posixpath
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tfx.dsl.io import fileio
@@ -21,9 +23,16 @@ from modules.evaluation.ranking import IntArray
 from pipeline.errors import GateError
 
 GATED = "Format-Serving/tflite"
-FLOAT32 = "variants/float32.tflite"
 VOCABULARY = "movie_vocabulary.txt"
 CONVERSION = "conversion.json"
+
+
+def variant_file(name: str) -> str:
+    """Returns the path of a variant inside the artifact."""
+    return f"variants/{name}.tflite"
+
+
+FLOAT32 = variant_file("float32")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +43,13 @@ class ServedModel:
         uri: The artifact's.
         vocabulary: The movies that ship with it.
         rules: What it takes as history.
+        not_made: Why there is no file of a variant, by its name.
     """
 
     uri: str
     vocabulary: Vocabulary
     rules: HistoryRules
+    not_made: Mapping[str, str]
 
     @classmethod
     def read(cls, uri: str) -> ServedModel:
@@ -59,16 +70,18 @@ class ServedModel:
             raise ValueError(f"{vocabulary}: not a list of movie ids: {error}") from None
         conversion = posixpath.join(uri, CONVERSION)
         try:
-            history = json.loads(_read(conversion))["history"]
+            report: Mapping[str, Any] = json.loads(_read(conversion))
+            history = report["history"]
             rules = HistoryRules(int(history["length"]), float(history["min_rating"]))
+            not_made = dict(report.get("not_made", {}))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{conversion}: needs history.length and history.min_rating ({error!r})"
             ) from None
-        return cls(uri, Vocabulary(movie_ids), rules)
+        return cls(uri, Vocabulary(movie_ids), rules, not_made)
 
     def load(self, file: str) -> TopKModel:
-        """Loads one of the model's files, `GATED` or `FLOAT32`.
+        """Loads one of the model's files: `GATED`, `FLOAT32` or another variant's.
 
         Raises:
             OSError: It is missing.
@@ -76,6 +89,24 @@ class ServedModel:
         """
         path = posixpath.join(self.uri, file)
         return TopKModel(_read(path), name=path)
+
+    def load_variants(self, names: Sequence[str]) -> dict[str, TopKModel]:
+        """Loads variants, those left out that the converter could not make.
+
+        Raises:
+            GateError: A file is missing without a reason, or is not what a device could run.
+        """
+        found = {}
+        for name in names:
+            if name in self.not_made:
+                continue
+            try:
+                found[name] = self.load(variant_file(name))
+            except (OSError, ValueError) as error:
+                raise GateError(
+                    f"variant {name!r} cannot be judged: {error}. Convert the model again"
+                ) from error
+        return found
 
     def check_candidate(self, trained_on: IntArray) -> None:
         """Makes sure that what is gated is what would ship.

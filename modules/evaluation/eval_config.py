@@ -7,12 +7,13 @@ metric that was not computed: what cannot be shown to be good is not blessed.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from modules.evaluation import rank_features
-from modules.evaluation.metrics import RECALL_KS, REFERENCES
+from modules.evaluation import metric_names, rank_features
+from modules.evaluation.window_sums import RECALL_KS, REFERENCES
 from pipeline.config.delivery import GateConfig
 
 METRICS_MODULE = "modules.evaluation.metrics"
@@ -25,18 +26,25 @@ SLICE_FEATURES = (
 )
 
 WINDOWS = "windows"
-RECALL_AT_10 = "recall_at_10"
 COVERAGE = "catalogue_coverage_at_10"
 MARGIN_OVER_POPULARITY = "recall_margin_over_popularity_at_10"
 CHANGE_FROM_BLESSED = "recall_change_from_blessed_at_10"
-CHANGE_FROM_FLOAT32 = "recall_change_from_float32_at_10"
+
+_VARIANT_METRICS = (
+    ("VariantRecall", metric_names.recall_of),
+    ("VariantRecallChange", metric_names.change_of_variant),
+)
 
 
-def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
+def build(config: GateConfig, *, source_hash: str, variants: Sequence[str] = ()) -> tfma.EvalConfig:
     """Returns the configuration of TFX's Evaluator for the gated `.tflite`.
+
+    Further variants have metrics and no thresholds: one that is too bad is left out of the bundle
+    and blocks nothing.
 
     Args:
         config: The gate's thresholds.
+        variants: Those that were ranked beside the gated one and float32.
         source_hash: Of the evaluation's code, so that a change of it is evaluated again.
     """
     metrics = [
@@ -51,7 +59,7 @@ def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
         _metric("MeanReciprocalRank", "mrr"),
         _metric("CatalogueCoverage", COVERAGE, config.min_catalogue_coverage),
         *(
-            _metric("ReferenceRecall", f"recall_at_10_{name}", reference=name)
+            _metric("ReferenceRecall", metric_names.recall_of(name), reference=name)
             for name in REFERENCES
         ),
         _metric(
@@ -68,9 +76,14 @@ def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
         ),
         _metric(
             "RecallChange",
-            CHANGE_FROM_FLOAT32,
+            metric_names.CHANGE_FROM_FLOAT32,
             -config.max_drop_from_float32,
             reference="float32",
+        ),
+        *(
+            _metric(class_name, name_of(variant), variant=variant)
+            for variant in variants
+            for class_name, name_of in _VARIANT_METRICS
         ),
     ]
     return tfma.EvalConfig(
@@ -81,6 +94,14 @@ def build(config: GateConfig, *, source_hash: str) -> tfma.EvalConfig:
             *(tfma.SlicingSpec(feature_keys=[name]) for name in SLICE_FEATURES),
         ],
     )
+
+
+def judged_variants(config: tfma.EvalConfig) -> tuple[str, ...]:
+    """Returns the further variants that a configuration has metrics of."""
+    settings = (
+        json.loads(metric.config) for spec in config.metrics_specs for metric in spec.metrics
+    )
+    return tuple(dict.fromkeys(one["variant"] for one in settings if "variant" in one))
 
 
 def _metric(class_name: str, name: str, at_least: float | None = None, **settings: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,6 +19,7 @@ import tensorflow_model_analysis as tfma
 
 from modules import features
 from modules.evaluation import rank_features
+from modules.evaluation.eval_config import judged_variants
 from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import IntArray, Ragged, list_ranks, recommended
 from modules.serving_inputs import inputs_of_windows
@@ -63,7 +64,8 @@ def custom_extractors(
         )
     model_file = posixpath.join(models[0].model_path, MODEL_FILE)
     predict = tfma.extractors.Extractor(
-        stage_name="RankTargets", ptransform=beam.ParDo(_RankTargets(model_file))
+        stage_name="RankTargets",
+        ptransform=beam.ParDo(_RankTargets(model_file, judged_variants(eval_config))),
     )
     return tfma.default_extractors(
         eval_shared_model=models[0],
@@ -73,22 +75,26 @@ def custom_extractors(
     )
 
 
-def rank_batch(model: TopKModel, batch: Mapping[str, Any]) -> dict[str, Any]:
+def rank_batch(
+    model: TopKModel, batch: Mapping[str, Any], variants: Sequence[str] = ()
+) -> dict[str, Any]:
     """Runs the model on a batch of test windows and ranks their targets.
 
     Args:
         model: The gated model.
         batch: Features of the windows with the reference ranks, as TFMA extracts them.
+        variants: The further variants whose ranks the windows carry.
 
     Returns:
-        `KEPT_FEATURES` with `rank_model` int64 [batch, 1] and `recommended_movie_id` int64
-        [batch, 10].
+        `KEPT_FEATURES` and the variants' ranks, with `rank_model` int64 [batch, 1] and
+        `recommended_movie_id` int64 [batch, 10].
 
     Raises:
         ValueError: A feature is missing, or the model fails.
     """
+    kept = (*KEPT_FEATURES, *map(rank_features.rank_of_variant, variants))
     needed = (
-        *KEPT_FEATURES,
+        *kept,
         features.CONTEXT_MOVIE_ID,
         features.TARGET_MOVIE_ID,
         features.SEEN_MOVIE_ID,
@@ -105,7 +111,7 @@ def rank_batch(model: TopKModel, batch: Mapping[str, Any]) -> dict[str, Any]:
     shown = recommended(ids, scores, seen, movies, rank_features.RECOMMENDED_K)
     ranks = list_ranks(ids, scores, targets, seen, movies)
     return {
-        **{name: batch[name] for name in KEPT_FEATURES},
+        **{name: batch[name] for name in kept},
         rank_features.RANK_MODEL: ranks[:, np.newaxis],
         rank_features.RECOMMENDED_MOVIE_ID: shown,
     }
@@ -137,15 +143,16 @@ def _offsets(lengths: IntArray) -> IntArray:
 class _RankTargets(beam.DoFn):
     """Replaces the features of a batch by those that the metrics need."""
 
-    def __init__(self, model_file: str) -> None:
+    def __init__(self, model_file: str, variants: Sequence[str]) -> None:
         self._model_file = model_file
+        self._variants = tuple(variants)
         self._model: TopKModel | None = None
 
     def process(self, extracts: dict[str, Any]) -> Iterable[dict[str, Any]]:
         if self._model is None:
             with tf.io.gfile.GFile(self._model_file, "rb") as file:
                 self._model = TopKModel(file.read(), name=self._model_file)
-        ranked = rank_batch(self._model, extracts[tfma.FEATURES_KEY])
+        ranked = rank_batch(self._model, extracts[tfma.FEATURES_KEY], self._variants)
         report.advance("windows ranked", len(ranked[rank_features.RANK_MODEL]))
         result = copy.copy(extracts)
         # The raw rows would travel on for nothing.

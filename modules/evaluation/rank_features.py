@@ -3,6 +3,7 @@
 | feature | type | shape |
 |---|---|---|
 | `rank_popularity`, `rank_recent_popularity`, `rank_float32`, `rank_blessed` | int64 | [1] |
+| `rank_variant_<name>`, of each further variant | int64 | [1] |
 | `popularity_segment` | bytes | [1], how popular the target is in training |
 | `history_segment` | bytes | [1], how many events are known before the target |
 | `target_genre` | bytes | [genres], of the target; one entry in all cases |
@@ -33,3 +34,8 @@ TARGET_DECADE = "target_decade"
 
 RECOMMENDED_K = 10
 """How many recommendations the catalogue coverage looks at."""
+
+
+def rank_of_variant(variant: str) -> str:
+    """Names the feature with the ranks under a variant other than the gated one and float32."""
+    return f"rank_variant_{variant}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +11,8 @@ from pipeline.config.base import Section
 from pipeline.registry import vertex_address
 
 VariantName = Literal["float32", "float16", "int8"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ConversionConfig(Section):
@@ -43,7 +46,17 @@ class GateConfig(Section):
         0.005, ge=0, le=1, description="below the latest blessed model on the same windows"
     )
     max_drop_from_float32: float = Field(
-        0.005, ge=0, le=1, description="below the float32 variant on the same windows"
+        0.005,
+        ge=0,
+        le=1,
+        description="of the gated variant, below the float32 one on the same windows",
+    )
+    max_drop_of_variant: Mapping[str, Share] = Field(
+        {},
+        description=(
+            "the same of the other variants by name, by default max_drop_from_float32; one that "
+            "drops more is left out of the bundle"
+        ),
     )
     min_catalogue_coverage: float = Field(
         0.01, ge=0, le=1, description="share of the catalogue that reaches some top-10"
@@ -54,6 +67,10 @@ class GateConfig(Section):
     ignore_blessed: bool = Field(
         False, description="do not compare with the latest blessed model (it cannot be read, say)"
     )
+
+    def max_drop_of(self, variant: str) -> float:
+        """Returns how far a variant's recall@10 may lie below that of float32."""
+        return self.max_drop_of_variant.get(variant, self.max_drop_from_float32)
 
 
 class RegistryConfig(Section):

@@ -21,6 +21,7 @@ from pipeline.config.model import ModelConfig
 from pipeline.config.spans import has_spans
 from pipeline.config.training import TrainingConfig
 from pipeline.config.tuner import TunerConfig
+from pipeline.config.variants import converted_variants, further_variants
 from pipeline.errors import ConfigError
 
 S = TypeVar("S", bound=Section)
@@ -107,6 +108,25 @@ class Config(Section):
         if self.tuner.enabled:
             raise ValueError(
                 "training.warm_start goes with no tuner: its trials would begin with new weights"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _drops_are_of_further_variants(self) -> Config:
+        further = further_variants(self)
+        for name in self.gate.max_drop_of_variant:
+            if name in further:
+                continue
+            made = name in converted_variants(self)
+            raise ValueError(
+                f"gate.max_drop_of_variant names {name!r}, which is "
+                + (
+                    "float32 itself, or the gated variant, whose limit is "
+                    "gate.max_drop_from_float32"
+                    if made
+                    else "no variant of conversion.variants"
+                )
+                + f"; it can name {', '.join(further) or 'none here'}"
             )
         return self
 

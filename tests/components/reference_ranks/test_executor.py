@@ -12,7 +12,13 @@ from components.reference_ranks.timelines import read_timelines
 from modules.evaluation.ranking import MISS
 from pipeline.config.delivery import GateConfig
 from pipeline.errors import DataError, GateError
-from tests.modules.evaluation.gate_bench import World, int_feature, timeline, write_examples
+from tests.modules.evaluation.gate_bench import (
+    World,
+    int_feature,
+    table_model,
+    timeline,
+    write_examples,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +57,37 @@ def test_windows_keep_their_features_and_order_and_gain_ranks(world: World, good
     ranks = np.array(values(ranked, "rank_float32"))
     assert (ranks[follows] == 1).all()
     assert (ranks[~np.array(follows)] > 1).all()
+
+
+def test_each_variant_is_ranked_by_its_own_file(world: World, good: Path) -> None:
+    # Knows no successor, so that it ranks by nothing but chance.
+    poor = world.scores(forgotten=1.0)
+    candidate = world.model(
+        "variants",
+        world.scores(),
+        further={
+            "float16": table_model(world.scores(), world.length),
+            "int4": table_model(poor, world.length),
+        },
+        not_made={"int8_full": "it takes no int8 input"},
+    )
+    names = ["int4", "float16", "int8_full"]
+    ranked = rows(world.rank(candidate, variants=names).uri)
+    assert values(ranked, "rank_variant_float16") == values(ranked, "rank_float32")
+    assert set(values(ranked, "rank_variant_int8_full")) == {0}
+    alone = world.model("poor", poor)
+    expected = values(rows(world.rank(alone).uri), "rank_float32")
+    assert values(ranked, "rank_variant_int4") == expected
+    assert expected != values(ranked, "rank_float32")
+    assert "rank_variant_int4" not in rows(world.rank(good).uri)[0].features.feature
+
+
+@pytest.mark.parametrize("content", [None, b"no flatbuffer at all"])
+def test_a_variant_that_is_damaged_stops_the_run(world: World, content: bytes | None) -> None:
+    further = {} if content is None else {"int4": content}
+    candidate = world.model(f"damaged {content!r}", world.scores(), further=further)
+    with pytest.raises(GateError, match=r"variant 'int4' cannot be judged: .*int4\.tflite"):
+        world.rank(candidate, variants=["int4"])
 
 
 def test_popularity_is_that_of_the_train_split(world: World, good: Path) -> None:

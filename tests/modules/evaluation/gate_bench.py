@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +79,23 @@ def write_model(
     *,
     movie_ids: IntArray,
     float32: bytes | None = None,
+    further: Mapping[str, bytes] | None = None,
+    not_made: Mapping[str, str] | None = None,
     length: int = 8,
     min_rating: float = 0.0,
 ) -> Path:
-    """Writes what the converter writes."""
+    """Writes what the converter writes: `further` are variants beside int8, the gated one."""
     for name in ("Format-Serving", "variants"):
         (folder / name).mkdir(parents=True)
     (folder / "Format-Serving" / "tflite").write_bytes(gated)
     (folder / "variants" / "int8.tflite").write_bytes(gated)
     (folder / "variants" / "float32.tflite").write_bytes(float32 or gated)
+    for name, content in (further or {}).items():
+        (folder / "variants" / f"{name}.tflite").write_bytes(content)
     (folder / "movie_vocabulary.txt").write_text("".join(f"{movie}\n" for movie in movie_ids))
     history = {"length": length, "padding": "left", "min_history": 1, "min_rating": min_rating}
-    (folder / "conversion.json").write_text(json.dumps({"history": history}))
+    report = {"history": history, **({"not_made": not_made} if not_made else {})}
+    (folder / "conversion.json").write_text(json.dumps(report))
     return folder
 
 
@@ -223,7 +229,12 @@ class World:
         )
 
     def rank(
-        self, candidate: Path, *, blessed: Path | None = None, gate: GateConfig | None = None
+        self,
+        candidate: Path,
+        *,
+        blessed: Path | None = None,
+        gate: GateConfig | None = None,
+        variants: Sequence[str] = (),
     ) -> Any:
         """Runs the component's executor; returns its output artifact."""
         output = artifact(
@@ -247,7 +258,11 @@ class World:
         reference_ranks.Executor().Do(
             inputs,
             {"examples": [output]},
-            {"config": (gate or GateConfig()).model_dump_json(), "source_hash": "x"},
+            {
+                "config": (gate or GateConfig()).model_dump_json(),
+                "variants": json.dumps(variants),
+                "source_hash": "x",
+            },
         )
         return output
 
@@ -306,6 +321,13 @@ def artifact(kind: Any, path: Path, splits: list[str] | None = None) -> Any:
     if splits:
         made.split_names = artifact_utils.encode_split_names(splits)
     return made
+
+
+def read_ranked(examples_uri: str) -> list[dict[str, tf.train.Feature]]:
+    """Reads ranked test windows, the features of each by name."""
+    files = sorted(str(path) for path in Path(examples_uri, "Split-test").iterdir())
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+    return [dict(tf.train.Example.FromString(record).features.feature) for record in records]
 
 
 def read_batch(examples_uri: str, length: int) -> dict[str, Any]:

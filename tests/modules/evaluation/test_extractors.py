@@ -81,6 +81,14 @@ def test_targets_are_ranked_among_unseen_movies(model: TopKModel) -> None:
     assert set(ranked) == {*KEPT_FEATURES, "rank_model", "recommended_movie_id"}
 
 
+def test_ranks_of_further_variants_are_kept_and_needed(model: TopKModel) -> None:
+    windows = {**batch(), "rank_variant_int4": np.array([[3], [0], [7]])}
+    ranked = rank_batch(model, windows, ["int4"])
+    assert ranked["rank_variant_int4"].tolist() == [[3], [0], [7]]
+    with pytest.raises(ValueError, match=r"lack the features .*rank_variant_float16"):
+        rank_batch(model, windows, ["int4", "float16"])
+
+
 def test_what_the_model_reads_beside_the_ids_comes_from_the_windows() -> None:
     asked: list[dict[str, Any]] = []
 

@@ -37,8 +37,10 @@ def window(
     float32: int = MISS,
     blessed: int = 0,
     shown: tuple[int, ...] = (),
+    **variants: int,
 ) -> dict[str, Any]:
     return {
+        **{f"rank_variant_{name}": np.array([rank]) for name, rank in variants.items()},
         "rank_model": np.array([model]),
         "rank_popularity": np.array([popularity]),
         "rank_recent_popularity": np.array([recent]),
@@ -49,8 +51,8 @@ def window(
     }
 
 
-def metrics_of(windows: list[dict[str, Any]]) -> dict[str, float]:
-    config = eval_config.build(CONFIG, source_hash="x")
+def metrics_of(windows: list[dict[str, Any]], *variants: str) -> dict[str, float]:
+    config = eval_config.build(CONFIG, source_hash="x", variants=variants)
     instances = [
         tfma.metrics.metric_specs.metric_instance(m) for m in config.metrics_specs[0].metrics
     ]
@@ -112,6 +114,45 @@ def test_without_windows_everything_is_nan() -> None:
     assert all(math.isnan(value) for value in found.values())
 
 
+def test_further_variants_are_measured_beside_the_gated_one() -> None:
+    windows = [
+        window(1, float32=1, int4=10, float16=1),
+        window(1, float32=2, int4=11, float16=10),
+        window(1, float32=10, int4=MISS, float16=11),
+        window(MISS, float32=11, int4=1, float16=3),
+    ]
+    found = metrics_of(windows, "int4", "float16")
+    assert found["recall_at_10"] == 0.75
+    assert found["recall_at_10_float32"] == 0.75
+    assert found["recall_at_10_int4"] == 0.5
+    assert found["recall_change_of_int4_from_float32_at_10"] == -0.25
+    assert found["recall_at_10_float16"] == 0.75
+    assert found["recall_change_of_float16_from_float32_at_10"] == 0
+    assert {*found} - {*metrics_of(windows)} == {
+        "recall_at_10_int4",
+        "recall_at_10_float16",
+        "recall_change_of_int4_from_float32_at_10",
+        "recall_change_of_float16_from_float32_at_10",
+    }
+
+
+def test_a_variant_that_was_not_made_has_metrics_without_a_value() -> None:
+    found = metrics_of([window(1, float32=1, int4=0), window(1, float32=1, int4=0)], "int4")
+    assert math.isnan(found["recall_at_10_int4"])
+    assert math.isnan(found["recall_change_of_int4_from_float32_at_10"])
+    assert found["recall_change_from_float32_at_10"] == 0
+
+
+def test_further_variants_have_no_thresholds_and_are_found_again() -> None:
+    config = eval_config.build(CONFIG, source_hash="x", variants=("int4", "float16"))
+    thresholds = tfma.metrics.metric_specs.metric_thresholds_from_metrics_specs(
+        config.metrics_specs, config
+    )
+    assert {key.name for key in thresholds} == {*THRESHOLDS}
+    assert eval_config.judged_variants(config) == ("int4", "float16")
+    assert eval_config.judged_variants(eval_config.build(CONFIG, source_hash="x")) == ()
+
+
 def test_thresholds_are_lower_bounds_on_the_whole_split() -> None:
     config = eval_config.build(CONFIG, source_hash="x")
     thresholds = tfma.metrics.metric_specs.metric_thresholds_from_metrics_specs(
@@ -132,7 +173,7 @@ def test_changed_code_changes_the_configuration() -> None:
 
 
 def test_no_metric_is_hidden_by_one_of_tfma() -> None:
-    config = eval_config.build(CONFIG, source_hash="x")
+    config = eval_config.build(CONFIG, source_hash="x", variants=("int4",))
     for metric in config.metrics_specs[0].metrics:
         instance = tfma.metrics.metric_specs.metric_instance(metric)
         assert type(instance).__module__ == metric.module

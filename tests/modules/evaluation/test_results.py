@@ -9,23 +9,59 @@ import tensorflow_model_analysis as tfma
 from modules.evaluation import eval_config
 from modules.evaluation.results import Verdict, load_metrics, load_validation
 from pipeline.config.delivery import GateConfig
-from tests.modules.evaluation.gate_bench import World
+from tests.modules.evaluation.gate_bench import World, read_ranked, table_model
 
 
 @pytest.fixture(scope="module")
-def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a good model that misses one floor, with a metric that nothing computes."""
+def ranked_and_evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """Of a good model that misses one floor, with a metric that nothing computes.
+
+    Its int4 variant forgot every successor.
+    """
     world = World.make(tmp_path_factory.mktemp("world"), users=60)
-    good = world.model("good", world.scores())
+    forgetful = table_model(world.scores(forgotten=1.0), world.length)
+    good = world.model("good", world.scores(), further={"int4": forgetful})
     gate = GateConfig(min_recall_at_10=0.99)
-    config = eval_config.build(gate, source_hash="x")
+    config = eval_config.build(gate, source_hash="x", variants=["int4"])
     bound = tfma.GenericValueThreshold(lower_bound={"value": 0.5})
     config.metrics_specs[0].thresholds["recall_at_11"].CopyFrom(
         tfma.MetricThreshold(value_threshold=bound)
     )
-    blessed, found = world.evaluate(good, world.rank(good, gate=gate), config)
+    ranked = world.rank(good, gate=gate, variants=["int4"])
+    blessed, found = world.evaluate(good, ranked, config)
     assert not blessed
-    return found
+    return ranked.uri, found
+
+
+@pytest.fixture(scope="module")
+def evaluation(ranked_and_evaluated: tuple[str, Path]) -> Path:
+    return ranked_and_evaluated[1]
+
+
+def test_a_further_variant_is_measured_on_every_slice(
+    ranked_and_evaluated: tuple[str, Path],
+) -> None:
+    examples, evaluation = ranked_and_evaluated
+    found = load_metrics(str(evaluation))
+    windows = read_ranked(examples)
+    for name in ("overall", "popularity_segment=head", "popularity_segment=tail"):
+        of_slice = [
+            window
+            for window in windows
+            if name == "overall"
+            or window["popularity_segment"].bytes_list.value[0].decode() == name.split("=")[1]
+        ]
+        recall = {
+            variant: sum(window[f"rank_{variant}"].int64_list.value[0] <= 10 for window in of_slice)
+            / len(of_slice)
+            for variant in ("float32", "variant_int4")
+        }
+        assert found[name]["recall_at_10_int4"] == pytest.approx(recall["variant_int4"])
+        assert found[name]["recall_change_of_int4_from_float32_at_10"] == pytest.approx(
+            recall["variant_int4"] - recall["float32"]
+        )
+        assert found[name]["recall_change_from_float32_at_10"] == 0
+        assert recall["variant_int4"] < recall["float32"] - 0.2
 
 
 def test_metrics_by_slice(evaluation: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.config.root import CONFIGS_DIR, Config, load_config
 from pipeline.config.select import select_config_file
+from pipeline.config.variants import converted_variants, further_variants
 from pipeline.errors import ConfigError
 
 
@@ -148,3 +149,36 @@ def test_settings_of_spans_need_a_pattern() -> None:
     load_config(None, ["dataset=data/{YYYY}-{MM}-{DD}", "data.spans.window=3"])
     with pytest.raises(ConfigError, match=r"data\.spans\.newest \(4\) goes with a pattern"):
         load_config(None, ["dataset=ml-1m", "data.spans.newest=4"])
+
+
+def test_how_far_each_variant_may_drop() -> None:
+    gate = load_config(
+        None,
+        ["gate.max_drop_from_float32=0.002", "gate.max_drop_of_variant={float16: 0.001}"],
+    ).gate
+    assert gate.max_drop_of("float16") == 0.001
+    # Who is not named may drop as far as the gated variant.
+    assert gate.max_drop_of("int4") == 0.002
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ("int3", "no variant of conversion.variants; it can name float16"),
+        ("float32", "float32 itself"),
+        ("int8", "the gated variant, whose limit is gate.max_drop_from_float32"),
+    ],
+)
+def test_a_drop_can_be_set_for_further_variants_alone(named: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=f"gate.max_drop_of_variant names '{named}'.*{why}"):
+        load_config(None, [f"gate.max_drop_of_variant={{{named}: 0.01}}"])
+    with pytest.raises(ConfigError, match=r"gate\.max_drop_of_variant\.float16: .*less than"):
+        load_config(None, ["gate.max_drop_of_variant={float16: 2}"])
+
+
+def test_what_is_judged_beside_the_gated_variant() -> None:
+    config = load_config(None, ["conversion.gated=float16"])
+    assert converted_variants(config) == ("float32", "float16", "int8")
+    assert further_variants(config) == ("int8",)
+    alone = load_config(None, ["conversion.gated=float32", "conversion.variants=[float32]"])
+    assert further_variants(alone) == ()
