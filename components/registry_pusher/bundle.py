@@ -22,6 +22,7 @@ from components.registry_pusher.android import android_assets
 from components.registry_pusher.conversion import Conversion
 from components.registry_pusher.embedding import embed_manifest
 from components.registry_pusher.model_card import render_model_card
+from components.registry_pusher.shipping import figures
 from components.registry_pusher.signature import signature
 from pipeline.config.root import Config
 from pocketrec_device.bundle import Movie
@@ -43,7 +44,8 @@ class BundleSource(pydantic.BaseModel):
 
     Attributes:
         conversion: The converter's report.
-        variants: `.tflite` by variant name.
+        variants: `.tflite` by name, of the variants that ship.
+        left_out: Why a variant does not ship, by its name.
         movies: The vocabulary, by the model's id.
         metrics: Value by slice and metric; slice "overall" is all test windows.
         gate: The thresholds with values and verdicts, as the Evaluator saw them.
@@ -58,6 +60,7 @@ class BundleSource(pydantic.BaseModel):
 
     conversion: Conversion
     variants: Mapping[str, bytes]
+    left_out: Mapping[str, str] = {}
     movies: tuple[Movie, ...]
     metrics: Mapping[str, Mapping[str, float | None]]
     gate: Sequence[Mapping[str, Any]]
@@ -119,6 +122,10 @@ def bundle_files(source: BundleSource) -> dict[str, bytes]:
             "slices": source.metrics,
             "gate": list(source.gate),
             "variants": {name: report.parity for name, report in conversion.variants.items()},
+            "variants_left_out": {
+                name: {"reason": reason, **_figures_of_left_out(source, name)}
+                for name, reason in source.left_out.items()
+            },
         }
     )
     files[LINEAGE_FILE] = to_json({**source.lineage, "config": source.config.model_dump()})
@@ -131,7 +138,8 @@ def bundle_files(source: BundleSource) -> dict[str, bytes]:
         movies=source.movies,
         metrics=source.metrics,
         gate=source.gate,
-        sizes={name: len(model) for name, model in variants.items()},
+        figures=variant_figures(source, files),
+        left_out=source.left_out,
     ).encode()
     # TensorFlow's app feeds ids and nothing else: for other models there is nothing to ship to it.
     if not conversion.further_inputs:
@@ -170,6 +178,26 @@ def device_contract(source: BundleSource) -> dict[str, Any]:
     }
 
 
+def variant_figures(source: BundleSource, files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Returns what is told of each variant that ships: its file, and what was measured of it."""
+    told = {}
+    for name in sorted(source.variants):
+        file = f"{name}.tflite"
+        told[name] = {
+            "file": file,
+            "bytes": len(files[file]),
+            **figures(source.conversion, source.metrics, name),
+        }
+    return told
+
+
+def _figures_of_left_out(source: BundleSource, name: str) -> dict[str, Any]:
+    report = source.conversion.variants.get(name)
+    if report is None:
+        return {}
+    return {"bytes": report.bytes, **figures(source.conversion, source.metrics, name)}
+
+
 def build_manifest(source: BundleSource, files: Mapping[str, bytes]) -> dict[str, Any]:
     """Returns the manifest of a bundle with the given files."""
     conversion = source.conversion
@@ -200,6 +228,9 @@ def build_manifest(source: BundleSource, files: Mapping[str, bytes]) -> dict[str
     return {
         **manifest,
         "bundle_id": _sha256(to_json({**manifest, "files": what_counts})),
+        # Measured, so no part of what the model is.
+        "variant_figures": variant_figures(source, files),
+        "variants_left_out": dict(source.left_out),
         "files": entries,
     }
 

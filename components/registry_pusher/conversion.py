@@ -26,6 +26,8 @@ class VariantReport(pydantic.BaseModel):
         bytes: Size of the file.
         sha256: Digest of the file.
         parity: Figures against the Keras model on eval windows.
+        latency_ms: Median of single answers on one thread; None where it was not measured.
+        memory_bytes: How much loading the file and answering once adds to a process; likewise.
     """
 
     model_config = pydantic.ConfigDict(frozen=True)
@@ -33,6 +35,8 @@ class VariantReport(pydantic.BaseModel):
     bytes: int
     sha256: str
     parity: Mapping[str, float | int | None]
+    latency_ms: float | None = None
+    memory_bytes: int | None = None
 
 
 class Conversion(pydantic.BaseModel):
@@ -48,6 +52,7 @@ class Conversion(pydantic.BaseModel):
         gated: The variant that was evaluated.
         hyperparameters: Settings by key path that a Tuner found; empty without one.
         variants: By name.
+        not_made: Why the converter could not make a variant, by its name.
     """
 
     model_config = pydantic.ConfigDict(frozen=True)
@@ -61,6 +66,7 @@ class Conversion(pydantic.BaseModel):
     gated: str
     hyperparameters: Mapping[str, Any] = {}
     variants: Mapping[str, VariantReport]
+    not_made: Mapping[str, str] = {}
 
 
 def read_conversion(model_uri: Path) -> Conversion:
@@ -126,6 +132,7 @@ def _conversion(report: Mapping[str, Any]) -> Conversion:
         gated=report["gated"],
         hyperparameters=report.get("hyperparameters", {}),
         variants={name: _variant(entry) for name, entry in report["variants"].items()},
+        not_made=report.get("not_made", {}),
     )
 
 
@@ -145,7 +152,9 @@ def _variant(entry: Mapping[str, Any]) -> VariantReport:
     parity = {
         name: value
         for name, value in entry.items()
-        if name not in ("bytes", "sha256")
+        if name not in VariantReport.model_fields
         and (value is None or (isinstance(value, int | float) and not isinstance(value, bool)))
     }
-    return VariantReport(bytes=entry["bytes"], sha256=entry["sha256"], parity=parity)
+    # Reports from before there were these two have neither.
+    measured = {name: entry.get(name) for name in ("latency_ms", "memory_bytes")}
+    return VariantReport(bytes=entry["bytes"], sha256=entry["sha256"], parity=parity, **measured)

@@ -20,6 +20,7 @@ from components.registry_pusher.bundle import BundleSource, write_bundle
 from components.registry_pusher.catalogue import vocabulary_movies
 from components.registry_pusher.conversion import read_conversion, read_movie_ids, read_variants
 from components.registry_pusher.push import Pushed
+from components.registry_pusher.shipping import left_out
 from components.registry_pusher.tags import registry_tags, run_metrics
 from modules import features
 from modules.catalogue import read_catalogue
@@ -139,13 +140,22 @@ class RegistryPusherExecutor(pusher_executor.Executor):
         # What the model was trained with, whoever chose it.
         lay_over(settings, conversion.hyperparameters, "the tuner's values")
         config = public_config(validated(Config, settings, "pipeline_config"))
+        metrics = _without_nan(load_metrics(artifacts["evaluation"].uri))
+        unfit = left_out(conversion, metrics, config.gate)
+        for name, reason in unfit.items():
+            logging.warning("LEFT OUT: variant %s: %s", name, reason)
         return BundleSource(
             conversion=conversion,
-            variants=read_variants(model_dir, conversion),
+            variants={
+                name: content
+                for name, content in read_variants(model_dir, conversion).items()
+                if name not in unfit
+            },
+            left_out=unfit,
             movies=vocabulary_movies(
                 read_movie_ids(model_dir), movie_ids.tolist(), counts.tolist(), catalogue
             ),
-            metrics=_without_nan(load_metrics(artifacts["evaluation"].uri)),
+            metrics=metrics,
             gate=[_check(verdict) for verdict in validation.verdicts],
             lineage=self._lineage(artifacts, exec_properties),
             config=config,

@@ -19,6 +19,7 @@ _REFERENCES = (
     ("recall_at_10_blessed", "model blessed before this one"),
 )
 _KIB = 1024
+_BY_POPULARITY = "recall_at_10_by_popularity"
 
 _USE = """\
 - Meant for: ranking unseen movies of this catalogue for one person, from that person's own
@@ -37,7 +38,8 @@ def render_model_card(
     movies: Sequence[Movie],
     metrics: Mapping[str, Mapping[str, float | None]],
     gate: Sequence[Mapping[str, Any]],
-    sizes: Mapping[str, int],
+    figures: Mapping[str, Mapping[str, Any]],
+    left_out: Mapping[str, str],
 ) -> str:
     """Returns the card in Markdown.
 
@@ -50,7 +52,8 @@ def render_model_card(
         movies: The vocabulary.
         metrics: Value by slice and metric; slice "overall" is all test windows.
         gate: Thresholds with values and verdicts.
-        sizes: Bytes by variant.
+        figures: What was measured of each variant that ships, see `shipping.figures`.
+        left_out: Why a variant does not ship, by its name.
     """
     sections = [
         f"# {model_name}",
@@ -68,7 +71,11 @@ def render_model_card(
         *_reference_section(metrics.get("overall", {})),
         *_gate_section(gate),
         "## Variants",
-        _variants_table(conversion, sizes),
+        "Recall@10 on the test windows, whole and by the popularity of the target; the "
+        "comparison with the Keras model is on eval windows.",
+        _variants_table(conversion, figures),
+        _parity_table(conversion, figures),
+        *_left_out(left_out),
         "## Use",
         _USE,
         "## Limits",
@@ -148,14 +155,31 @@ def _gate_section(gate: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["## Gate", table]
 
 
-def _variants_table(conversion: Conversion, sizes: Mapping[str, int]) -> str:
+def _variants_table(conversion: Conversion, figures: Mapping[str, Mapping[str, Any]]) -> str:
+    segments = list(dict.fromkeys(one for told in figures.values() for one in told[_BY_POPULARITY]))
+    rows = [
+        [
+            _variant(name, conversion),
+            f"{told['bytes'] / _KIB:.1f}",
+            "-" if told["memory_bytes"] is None else f"{told['memory_bytes'] / _KIB:.0f}",
+            "-" if told["latency_ms"] is None else f"{told['latency_ms']:.3f}",
+            _number(told["recall_at_10"]),
+            _number(told["recall_change_from_float32"]),
+            *(_number(told[_BY_POPULARITY].get(segment)) for segment in segments),
+        ]
+        for name, told in figures.items()
+    ]
+    headers = ["variant", "KiB", "KiB in memory", "ms", "recall@10", "against float32", *segments]
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _parity_table(conversion: Conversion, figures: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
-    for name, report in sorted(conversion.variants.items()):
-        parity = report.parity
+    for name in figures:
+        parity = conversion.variants[name].parity
         rows.append(
             [
-                f"{name} (gated)" if name == conversion.gated else name,
-                f"{sizes[name] / _KIB:.1f}",
+                _variant(name, conversion),
                 _number(parity.get("top10_overlap")),
                 _number(parity.get("recall_at_10")),
                 _number(parity.get("keras_recall_at_10")),
@@ -163,10 +187,21 @@ def _variants_table(conversion: Conversion, sizes: Mapping[str, int]) -> str:
         )
     return tabulate(
         rows,
-        headers=["variant", "KiB", "top-10 overlap", "eval recall@10", "of the Keras model"],
+        headers=["variant", "top-10 overlap", "eval recall@10", "of the Keras model"],
         tablefmt="github",
         disable_numparse=True,
     )
+
+
+def _variant(name: str, conversion: Conversion) -> str:
+    return f"{name} (gated)" if name == conversion.gated else name
+
+
+def _left_out(reasons: Mapping[str, str]) -> list[str]:
+    if not reasons:
+        return []
+    lines = [f"- {name}: {reason}" for name, reason in sorted(reasons.items())]
+    return ["Left out of the bundle:", "\n".join(lines)]
 
 
 def _number(value: float | None) -> str:

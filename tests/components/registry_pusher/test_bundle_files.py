@@ -9,6 +9,7 @@ import pytest
 
 from components.registry_pusher import bundle as bundle_module
 from components.registry_pusher.bundle import bundle_files, write_bundle
+from components.registry_pusher.conversion import VariantReport
 from components.registry_pusher.embedding import METADATA_NAME, embed_manifest
 from components.registry_pusher.signature import signature
 from components.tflite_converter.flatbuffer import read_metadata
@@ -80,6 +81,99 @@ def test_the_bundles_id_is_of_the_model_not_of_the_run_nor_of_its_judge(
     assert (judged_again / "metrics.json").read_bytes() != (bundle / "metrics.json").read_bytes()
     assert Bundle.load(judged_again).manifest.bundle_id == bundle_id
     assert Bundle.load(other_data).manifest.bundle_id != bundle_id
+
+
+FURTHER = {"recall_at_10_float32": 0.26, "recall_change_from_float32_at_10": -0.01}
+HEAD = {"recall_at_10": 0.5, "recall_at_10_float32": 0.52}
+
+
+def test_the_manifest_tells_what_was_measured_of_each_variant(tmp_path: Path) -> None:
+    conversion = toy.source().conversion
+    reports = {
+        "float32": conversion.variants["float32"],
+        "int8": conversion.variants["int8"].model_copy(
+            update={"latency_ms": 0.125, "memory_bytes": 70_000}
+        ),
+    }
+    bundle = toy.bundle(
+        tmp_path,
+        conversion=conversion.model_copy(update={"variants": reports}),
+        metrics={
+            "overall": {"recall_at_10": 0.25, "ndcg_at_10": 0.1, **FURTHER},
+            "popularity_segment=tail": {"recall_at_10": 0.125, "recall_at_10_float32": None},
+            "popularity_segment=head": HEAD,
+            "history_segment=1-9": HEAD,
+        },
+    )
+    manifest = read_manifest(bundle)
+    assert manifest["variant_figures"] == {
+        "float32": {
+            "file": "float32.tflite",
+            "bytes": (bundle / "float32.tflite").stat().st_size,
+            "memory_bytes": None,
+            "latency_ms": None,
+            "recall_at_10": 0.26,
+            "recall_change_from_float32": 0.0,
+            "recall_at_10_by_popularity": {"head": 0.52, "tail": None},
+        },
+        "int8": {
+            "file": "int8.tflite",
+            "bytes": (bundle / "int8.tflite").stat().st_size,
+            "memory_bytes": 70_000,
+            "latency_ms": 0.125,
+            "recall_at_10": 0.25,
+            "recall_change_from_float32": -0.01,
+            "recall_at_10_by_popularity": {"head": 0.5, "tail": 0.125},
+        },
+    }
+    assert list(manifest["variant_figures"]["int8"]["recall_at_10_by_popularity"]) == [
+        "head",
+        "tail",
+    ]
+    assert manifest["variants_left_out"] == {}
+    assert manifest["variants"] == {"float32": "float32.tflite", "int8": "int8.tflite"}
+    # Neither time nor memory nor recall is part of what the model is.
+    plain = toy.bundle(tmp_path / "plain")
+    assert Bundle.load(plain).manifest.bundle_id == manifest["bundle_id"]
+    assert read_manifest(plain)["variant_figures"] != manifest["variant_figures"]
+
+
+def test_what_is_left_out_stands_in_manifest_metrics_and_card(tmp_path: Path) -> None:
+    conversion = toy.source().conversion
+    float16 = VariantReport(bytes=5000, sha256="1" * 64, parity={}, latency_ms=0.5)
+    conversion = conversion.model_copy(
+        update={"variants": {**conversion.variants, "float16": float16}}
+    )
+    bundle = toy.bundle(
+        tmp_path,
+        conversion=conversion,
+        left_out={"float16": "too bad", "int4": "the converter could not make it"},
+        metrics={"overall": {"recall_at_10": 0.25, "ndcg_at_10": 0, "recall_at_10_float16": 0.1}},
+    )
+    manifest = read_manifest(bundle)
+    assert manifest["variants_left_out"] == {
+        "float16": "too bad",
+        "int4": "the converter could not make it",
+    }
+    assert [*manifest["variants"]] == [*manifest["variant_figures"]] == ["float32", "int8"]
+    assert not (bundle / "float16.tflite").exists()
+    metrics = json.loads((bundle / "metrics.json").read_text("utf-8"))
+    assert metrics["variants_left_out"] == {
+        "float16": {
+            "reason": "too bad",
+            "bytes": 5000,
+            "memory_bytes": None,
+            "latency_ms": 0.5,
+            "recall_at_10": 0.1,
+            "recall_change_from_float32": None,
+            "recall_at_10_by_popularity": {},
+        },
+        "int4": {"reason": "the converter could not make it"},
+    }
+    card = (bundle / "model_card.md").read_text("utf-8")
+    assert "- float16: too bad\n- int4: the converter could not make it" in card
+    everything = toy.bundle(tmp_path / "everything")
+    assert "Left out" not in (everything / "model_card.md").read_text("utf-8")
 
 
 def test_the_model_file_itself_says_what_it_is(bundle: Path) -> None:

@@ -64,6 +64,24 @@ def test_inputs_beside_the_ids_are_read_and_old_reports_have_none(artifact: Path
             read_conversion(artifact)
 
 
+def test_times_memory_and_what_was_not_made_are_read_where_they_are_told(artifact: Path) -> None:
+    before = read_conversion(artifact)
+    assert before.variants["int8"].latency_ms is None
+    assert before.variants["int8"].memory_bytes is None
+    assert before.not_made == {}
+    said = json.loads((artifact / "conversion.json").read_text())
+    said["variants"]["int8"].update({"latency_ms": 0.25, "memory_bytes": 65_536})
+    write(artifact, {**said, "not_made": {"int4": "no such operator"}})
+    conversion = read_conversion(artifact)
+    assert conversion.variants["int8"].latency_ms == 0.25
+    assert conversion.variants["int8"].memory_bytes == 65_536
+    assert conversion.variants["int8"].parity == before.variants["int8"].parity
+    assert conversion.not_made == {"int4": "no such operator"}
+    write(artifact, {**said, "not_made": ["int4"]})
+    with pytest.raises(RegistryError, match="not a conversion report"):
+        read_conversion(artifact)
+
+
 def test_a_report_without_a_key_is_refused(artifact: Path) -> None:
     write(artifact, {"top_k": 100})
     with pytest.raises(RegistryError, match=r"conversion\.json: not a conversion report.*history"):

@@ -219,6 +219,47 @@ def test_metrics_without_a_value_are_null_in_the_bundle(stage: Stage) -> None:
     ]
 
 
+def test_a_variant_that_lost_too_much_is_left_out_and_blocks_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report_path = Path(stage.inputs["model"].uri) / "conversion.json"
+    report = json.loads(report_path.read_text())
+    content = (report_path.parent / "variants" / "float32.tflite").read_bytes()
+    for name in ("float16", "int4"):
+        (report_path.parent / "variants" / f"{name}.tflite").write_bytes(content)
+        report["variants"][name] = report["variants"]["float32"]
+    report_path.write_text(json.dumps({**report, "not_made": {"int8_full": "no int8 input"}}))
+    overall = {
+        **METRICS["overall"],
+        "recall_at_10_float32": 0.25,
+        "recall_change_from_float32_at_10": 0.0,
+        "recall_at_10_float16": 0.2475,
+        "recall_change_of_float16_from_float32_at_10": -0.0025,
+        "recall_at_10_int4": 0.2,
+        "recall_change_of_int4_from_float32_at_10": -0.05,
+    }
+    monkeypatch.setattr(executor_module, "load_metrics", lambda _: {"overall": overall})
+    warned: list[str] = []
+    monkeypatch.setattr(
+        executor_module.logging, "warning", lambda text, *words: warned.append(text % words)
+    )
+    stage.run()
+    (version,) = open_registry(stage.workspace).versions()
+    assert version.aliases == ("champion",)
+    bundle = Bundle.load(Path(stage.pushed.uri) / "bundle")
+    bundle.verify()
+    assert sorted(bundle.manifest.variants) == ["float16", "float32", "int8"]
+    assert bundle.manifest.raw["variants_left_out"] == {
+        "int8_full": "the converter could not make it: no int8 input",
+        "int4": "its recall@10 on the test windows, 0.2000, is 0.0500 below that of float32; "
+        "0.005 is allowed",
+    }
+    assert warned == [
+        f"LEFT OUT: variant {name}: {reason}"
+        for name, reason in bundle.manifest.raw["variants_left_out"].items()
+    ]
+
+
 def assert_not_pushed(stage: Stage, reason: str) -> None:
     assert stage.pushed.get_int_custom_property("pushed") == 0
     assert reason in stage.pushed.get_string_custom_property("not_pushed_reason")
