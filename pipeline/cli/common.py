@@ -17,6 +17,7 @@ from pipeline.cli import choices
 from pipeline.workspace import DEFAULT_WORKSPACE
 
 if TYPE_CHECKING:
+    from pipeline.cli.variant_choice import VariantChoice
     from pocketrec_device import Bundle, Recommender
 
 
@@ -67,7 +68,7 @@ def quiet_tensorflow() -> None:
     warnings.simplefilter("ignore")
 
 
-def started(bundle: Bundle, variant: str | None) -> Recommender:
+def started(bundle: Bundle, choice: VariantChoice) -> Recommender:
     """Returns a recommender that has answered once: only then are LiteRT's kernels set up.
 
     Raises:
@@ -76,7 +77,9 @@ def started(bundle: Bundle, variant: str | None) -> Recommender:
     from pocketrec_device import Recommender
 
     with quiet_native():
-        recommender = Recommender(bundle, variant)
+        recommender = Recommender(
+            bundle, choice.variant, budget=choice.budget, memory_budget=choice.memory_budget
+        )
         recommender.rank(recommender.encode([[1]]))
     return recommender
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli import choices
 from pipeline.cli.common import give_up_soon, started
 from pipeline.cli.registry import add_registry_options
+from pipeline.cli.variant_choice import VariantChoice, add_variant_options
 
 if TYPE_CHECKING:
     from pocketrec_device import Bundle
@@ -50,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a release's name, or the path of its folder or zip",
     )
     choices.of_datasets(data)
-    parser.add_argument("--variant", help="variant of the model (default: the gated one)")
+    add_variant_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_registry_options(parser)
     parser.set_defaults(handler=handler)
@@ -67,21 +68,21 @@ def handler(args: argparse.Namespace) -> int:
     workspace = Workspace.at(args.workspace)
     path = resolve_bundle(args.model, workspace, args.tracking_uri, args.model_name)
     try:
-        report = evaluate(str(path), args.data, workspace, args.variant)
+        report = evaluate(str(path), args.data, workspace, VariantChoice.of(args))
     except DeviceError as error:
         raise RegistryError(str(error)) from None
     print(json.dumps(report, indent=2) if args.json else _text(report))
     return 0
 
 
-def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -> dict[str, Any]:
+def evaluate(bundle_path: str, data: str, workspace: Any, choice: VariantChoice) -> dict[str, Any]:
     """Evaluates a bundle on a release.
 
     Args:
         bundle_path: The bundle's folder.
         data: Name or path of the release.
         workspace: A `Workspace`, where named releases are kept.
-        variant: Variant of the model; None takes the gated one.
+        choice: Which variant of the model.
 
     Returns:
         Counts, and under `metrics` each value with the ends of its interval.
@@ -99,7 +100,7 @@ def evaluate(bundle_path: str, data: str, workspace: Any, variant: str | None) -
     from pocketrec_device.evaluation import MISS, leave_last_out, summarize, target_ranks
 
     bundle = Bundle.load(bundle_path)
-    recommender = started(bundle, variant)
+    recommender = started(bundle, choice)
     prepared = bundle.manifest.data
     release = resolve_dataset(data, workspace, GeneratorConfig(**prepared["generator"]))
     timelines = load_timelines(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipeline.cli import choices
 from pipeline.cli.common import give_up_soon, started
 from pipeline.cli.registry import add_registry_options
+from pipeline.cli.variant_choice import VariantChoice, add_variant_options
 
 if TYPE_CHECKING:
     from pipeline.cli.titles import TitleFinder
@@ -31,7 +32,7 @@ EPILOG = """\
 examples:
   pocketrec recommend "Toy Story (1995)" "The Matrix (1999)" --ratings 4.5,none
   pocketrec recommend champion "Heat (1995)" --user gender=F --user "age=25 to 34" -k 5
-  pocketrec recommend path/to/bundle id:260 --json
+  pocketrec recommend path/to/bundle id:260 --budget 64KB --json
 
 A misspelled title is taken where one movie alone is near; otherwise those near are listed. A model
 that reads no ratings, times or users does without.
@@ -93,7 +94,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--now", metavar="TIME", help="the moment to recommend for (default: this one)"
     )
-    parser.add_argument("--variant", help="variant of the model (default: the gated one)")
+    add_variant_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_registry_options(parser)
     parser.set_defaults(handler=handler)
@@ -114,7 +115,7 @@ def handler(args: argparse.Namespace) -> int:
     now = _parsed(args.now, "--now", _A_TIME, _seconds)
     try:
         bundle = Bundle.load(path)
-        recommender = started(bundle, args.variant)
+        recommender = started(bundle, VariantChoice.of(args))
         user = _user(args.user, bundle)
         finder, workspace = TitleFinder(recommender), Workspace.at(args.workspace)
         history = [_found(word, finder, bundle, workspace, note) for word in titles]

@@ -6,10 +6,17 @@ for movie in Recommender(bundle).recommend(["Toy Story (1995)", 260], k=5):
 """
 
 from pocketrec_device.bundle import Bundle
-from pocketrec_device.errors import BundleError, DeviceError, HistoryError, TitleError
+from pocketrec_device.errors import (
+    BudgetError,
+    BundleError,
+    DeviceError,
+    HistoryError,
+    TitleError,
+)
 from pocketrec_device.recommender import Recommendation, Recommender
 
 __all__ = [
+    "BudgetError",
     "Bundle",
     "BundleError",
     "DeviceError",

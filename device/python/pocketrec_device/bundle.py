@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pocketrec_device.errors import BundleError
+from pocketrec_device.budgets import best_variant
+from pocketrec_device.errors import BudgetError, BundleError
 from pocketrec_device.manifest import MANIFEST_FILE, Manifest, parse_manifest
 
 
@@ -90,17 +91,34 @@ class Bundle:
         return _read(self.path, self.manifest, name)
 
     def model(self, variant: str | None = None) -> bytes:
-        """Returns the `.tflite` of a variant; by default of the one that passed the gate.
+        """Returns the `.tflite` of a variant; by default the one that the gate judged it by.
 
         Raises:
             BundleError: No such variant, or the file differs from its digest.
         """
         variant = variant or self.manifest.default_variant
         if variant not in self.manifest.variants:
+            reason = self.manifest.left_out.get(variant)
+            why = f", which was left out: {reason}" if reason else ""
             raise BundleError(
-                f"{self.path}: no variant {variant!r}; it has {sorted(self.manifest.variants)}"
+                f"{self.path}: no variant {variant!r}{why}; it has {sorted(self.manifest.variants)}"
             )
         return self.read(self.manifest.variants[variant])
+
+    def best_variant(self, budget: int | None = None, memory_budget: int | None = None) -> str:
+        """Returns the variant with the highest recall@10 that keeps the budgets.
+
+        Args:
+            budget: Most bytes of the file; None for any.
+            memory_budget: Most bytes that the running model may take; None for any.
+
+        Raises:
+            BudgetError: No variant keeps the budgets, or the bundle does not tell their recall.
+        """
+        try:
+            return best_variant(self.manifest, budget, memory_budget)
+        except BudgetError as error:
+            raise BudgetError(f"{self.path}: {error}") from None
 
     def verify(self) -> None:
         """Reads every listed file.

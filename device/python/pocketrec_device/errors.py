@@ -13,5 +13,9 @@ class HistoryError(DeviceError):
     """A history that the model cannot start from."""
 
 
+class BudgetError(DeviceError):
+    """A budget that is no size, or that no variant keeps."""
+
+
 class TitleError(DeviceError):
     """A title that names no movie of the catalogue, or more than one."""

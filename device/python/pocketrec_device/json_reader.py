@@ -61,6 +61,10 @@ class Reader:
         """Returns the number under a key."""
         return float(self._typed(key, (int, float), "a number"))
 
+    def optional_number(self, key: str) -> float | None:
+        """Returns the number under a key, None where that is null or missing."""
+        return None if self.raw.get(key) is None else self.number(key)
+
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
         """Returns the string under a key, one of `allowed`."""
         value = self.text(key)

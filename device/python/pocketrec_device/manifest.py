@@ -55,6 +55,26 @@ class FileEntry:
 
 
 @dataclasses.dataclass(frozen=True)
+class VariantFigures:
+    """What was measured of a variant; None where it was not.
+
+    Attributes:
+        recall_at_10: Share of test windows whose target is among the first ten.
+        recall_change_from_float32: Its difference from that of float32.
+        recall_at_10_by_popularity: Likewise on parts of the windows: `head` has the most watched
+            targets, then `torso` and `tail`.
+        memory_bytes: How much loading the file and answering once adds to a process.
+        latency_ms: Median time of an answer, on one thread of the machine that made the bundle.
+    """
+
+    recall_at_10: float | None
+    recall_change_from_float32: float | None
+    recall_at_10_by_popularity: Mapping[str, float | None]
+    memory_bytes: int | None
+    latency_ms: float | None
+
+
+@dataclasses.dataclass(frozen=True)
 class Manifest:
     """A checked manifest.
 
@@ -69,7 +89,9 @@ class Manifest:
         categories: Of those of the user: the words, the first one being number 1.
         top_k: K, the ids and scores that the model returns.
         variants: File name by variant name.
-        default_variant: The variant that passed the gate.
+        default_variant: The variant that the gate judged the model by.
+        figures: What was measured of each variant, by name; empty in bundles from before.
+        left_out: Why a variant that was made, or wanted, is not there, by name.
         vocabulary_file: File with the raw movie ids, in the order of the model's ids.
         catalogue_file: File with titles, genres and years.
         files: Digest and size by file name.
@@ -88,6 +110,8 @@ class Manifest:
     top_k: int
     variants: Mapping[str, str]
     default_variant: str
+    figures: Mapping[str, VariantFigures]
+    left_out: Mapping[str, str]
     vocabulary_file: str
     catalogue_file: str
     files: Mapping[str, FileEntry]
@@ -149,6 +173,8 @@ def parse_manifest(text: str, source: str) -> Manifest:
         top_k=top_k,
         variants=variants,
         default_variant=default_variant,
+        figures=_figures(reader, variants),
+        left_out=_left_out(reader),
         vocabulary_file=reader.section("vocabulary").text("file"),
         catalogue_file=reader.section("catalogue").text("file"),
         files=files,
@@ -159,6 +185,41 @@ def parse_manifest(text: str, source: str) -> Manifest:
         if name not in files:
             raise BundleError(f"{source}: {name!r} is referred to but not listed under files")
     return manifest
+
+
+def _figures(reader: Reader, variants: Mapping[str, str]) -> dict[str, VariantFigures]:
+    if "variant_figures" not in reader.raw:
+        return {}
+    section = reader.section("variant_figures")
+    if set(section.raw) != set(variants):
+        raise BundleError(
+            f"{reader.source}: variant_figures tells of {sorted(section.raw)}, variants are "
+            f"{sorted(variants)}"
+        )
+    return {name: _variant_figures(section.section(name)) for name in variants}
+
+
+def _variant_figures(entry: Reader) -> VariantFigures:
+    memory = (
+        None if entry.raw.get("memory_bytes") is None else entry.integer("memory_bytes", minimum=0)
+    )
+    by_popularity = entry.section("recall_at_10_by_popularity")
+    return VariantFigures(
+        recall_at_10=entry.optional_number("recall_at_10"),
+        recall_change_from_float32=entry.optional_number("recall_change_from_float32"),
+        recall_at_10_by_popularity={
+            name: by_popularity.optional_number(name) for name in by_popularity.raw
+        },
+        memory_bytes=memory,
+        latency_ms=entry.optional_number("latency_ms"),
+    )
+
+
+def _left_out(reader: Reader) -> dict[str, str]:
+    if "variants_left_out" not in reader.raw:
+        return {}
+    section = reader.section("variants_left_out")
+    return {name: section.text(name) for name in section.raw}
 
 
 def _files(section: Reader) -> dict[str, FileEntry]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from pocketrec_device.bundle import Bundle, Movie
-from pocketrec_device.errors import BundleError, HistoryError, TitleError
+from pocketrec_device.errors import BudgetError, BundleError, HistoryError, TitleError
 from pocketrec_device.events import Events, make_events, seconds_of, with_unknown
 from pocketrec_device.manifest import (
     HISTORY_INPUT,
@@ -48,15 +48,29 @@ class Recommender:
 
     Args:
         bundle: A loaded bundle.
-        variant: "int8", "float16", ...; by default the one that passed the gate.
+        variant: "int8", "float16", ...; by default the one that the gate judged the model by.
+        budget: Takes, instead, the best variant whose file has at most so many bytes.
+        memory_budget: The same of bytes that the running model takes.
 
     Raises:
+        BudgetError: No variant keeps the budgets, or a variant is named as well.
         BundleError: No such variant, a damaged file, or a model whose inputs and outputs are not
             those of the manifest.
     """
 
-    def __init__(self, bundle: Bundle, variant: str | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        variant: str | None = None,
+        *,
+        budget: int | None = None,
+        memory_budget: int | None = None,
+    ) -> None:
         self.bundle = bundle
+        if budget is not None or memory_budget is not None:
+            if variant is not None:
+                raise BudgetError(f"give a variant ({variant!r}) or a budget, not both")
+            variant = bundle.best_variant(budget, memory_budget)
         self.variant = variant or bundle.manifest.default_variant
         model = bundle.model(self.variant)
         try:

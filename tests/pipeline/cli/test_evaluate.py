@@ -120,3 +120,18 @@ def test_a_damaged_bundle_is_refused(
     (bundle / "int8.tflite").write_bytes(b"damaged")
     assert main(["evaluate", str(bundle), "--data", str(release)]) == 2
     assert "int8.tflite: sha256 is" in capsys.readouterr().err
+
+
+def test_a_budget_chooses_what_is_evaluated(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = Config()
+    data = config.data.model_copy(update={"min_ratings_per_movie": 1, "min_ratings_per_user": 1})
+    metrics = {"overall": {"recall_at_10": 0.2, "ndcg_at_10": 0.1, "recall_at_10_float32": 0.3}}
+    bundle = toy.bundle(tmp_path, config=config.model_copy(update={"data": data}), metrics=metrics)
+    words = ["evaluate", str(bundle), "--data", str(release), "--json"]
+    words += ["--workspace", str(release.parent / "workspace")]
+    size = (bundle / "float32.tflite").stat().st_size
+    for budget, variant in ((size, "float32"), (size - 1, "int8")):
+        assert main([*words, "--budget", str(budget)]) == 0
+        assert json.loads(capsys.readouterr().out)["variant"] == variant

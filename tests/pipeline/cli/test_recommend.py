@@ -248,3 +248,58 @@ def test_an_empty_registry_says_how_to_fill_it(
     for words in (["champion", "Heat"], ["Heat (1995)"]):
         assert main(["recommend", *words, "--workspace", str(tmp_path)]) == 2
         assert "`pocketrec run` registers one" in capsys.readouterr().err
+
+
+METRICS = {
+    "overall": {"recall_at_10": 0.25, "ndcg_at_10": 0.1, "recall_at_10_float32": 0.5},
+}
+
+
+def test_a_budget_takes_the_best_variant_that_fits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = toy.bundle(tmp_path, metrics=METRICS)
+    size = (bundle / "float32.tflite").stat().st_size
+    workspace = ["--workspace", str(tmp_path / "none")]
+
+    def variant(*words: str) -> str:
+        assert main(["recommend", str(bundle), "The Matrix", "--json", *words, *workspace]) == 0
+        return str(json.loads(capsys.readouterr().out)["variant"])
+
+    assert variant() == "int8"
+    assert variant("--budget", f"{size}") == variant("--budget", "1MB") == "float32"
+    assert variant("--budget", f"{size - 1}B") == "int8"
+    assert main(["recommend", str(bundle), "The Matrix", "--budget", "1KB", *workspace]) == 2
+    assert "no variant keeps to a file of 1,024 bytes: the smallest file is that of int8" in (
+        capsys.readouterr().err
+    )
+    # The toy's memory was not measured.
+    words = ["--budget", "1MB", "--memory-budget", "1MB"]
+    assert main(["recommend", str(bundle), "The Matrix", *words, *workspace]) == 2
+    assert "does not tell how much memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--budget", "64K"], "argument --budget: '64K' is no size"),
+        (["--memory-budget", "much"], "argument --memory-budget: 'much' is no size"),
+        (["--variant", "int8", "--budget", "64KB"], "not allowed with argument --variant"),
+    ],
+)
+def test_a_budget_that_makes_no_sense(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["recommend", "The Matrix", *words])
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_variant_and_a_memory_budget_exclude_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = toy.bundle(tmp_path, metrics=METRICS)
+    words = ["--variant", "int8", "--memory-budget", "1MB", "--workspace", str(tmp_path / "none")]
+    assert main(["recommend", str(bundle), "The Matrix", *words]) == 2
+    assert "a variant ('int8') or a budget, not both" in capsys.readouterr().err
