@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ class Summary:
         counts: Of the ingest: `ratings_read`, `ratings_kept`, `users`, `movies` and so on.
         metrics: Of the gated variant on the test split, all windows.
         bytes: Size of each variant's file.
+        recalls: Recall@10 of each on the test split; None where it was not measured.
+        left_out: Why a variant is not in the registered bundle, by its name.
         gated: The variant that was gated.
         version: What the registry calls the model; None if it was not pushed.
         registered_as: The model's name in the registry.
@@ -48,6 +51,8 @@ class Summary:
     counts: Mapping[str, Any]
     metrics: Mapping[str, float]
     bytes: Mapping[str, int]
+    recalls: Mapping[str, float | None]
+    left_out: Mapping[str, str]
     gated: str
     version: int | None
     registered_as: str
@@ -89,6 +94,7 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
             version that they name.
     """
     # Here, as it imports TensorFlow Model Analysis; after a run that costs nothing more.
+    from modules.evaluation.metric_names import RECALL, recall_of
     from modules.evaluation.results import OVERALL, load_metrics
 
     run = Lineage(workspace.metadata_db).read(outcome.run_id)
@@ -100,12 +106,19 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
     steps = [step for step in run.steps if step.node_id not in LOOK_UPS]
     is_pushed = pushed.get("pushed") == 1
     version = int(pushed["registry_version"]) if is_pushed else None
+    metrics = load_metrics(str(_artifact(run, "evaluator", "evaluation").path))[OVERALL]
+    gated = report["gated"]
     return Summary(
         dataset=config.dataset,
         counts=_artifact(run, "movielens_example_gen", "examples").properties,
-        metrics=load_metrics(str(_artifact(run, "evaluator", "evaluation").path))[OVERALL],
+        metrics=metrics,
         bytes={name: variant["bytes"] for name, variant in report["variants"].items()},
-        gated=report["gated"],
+        recalls={
+            name: _measured(metrics.get(RECALL if name == gated else recall_of(name)))
+            for name in report["variants"]
+        },
+        left_out=_left_out(pushed_model.path) if is_pushed else {},
+        gated=gated,
         version=version,
         registered_as=config.registry.model_name,
         aliases=() if version is None else _aliases(workspace, config, version),
@@ -140,6 +153,16 @@ def _aliases(workspace: Workspace, config: Config, version: int) -> tuple[str, .
         ) from None
 
 
+def _measured(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
+
+
+def _left_out(pushed_model: Path) -> dict[str, str]:
+    manifest = json.loads((pushed_model / "bundle" / "manifest.json").read_text("utf-8"))
+    # A push that comes from the cache may be from before bundles told.
+    return dict(manifest.get("variants_left_out", {}))
+
+
 def _popular_title(pushed_model: Path) -> str:
     """Returns the first title of the bundle's catalogue, which is sorted by training events."""
     catalogue = json.loads((pushed_model / "bundle" / "catalogue.json").read_text("utf-8"))
@@ -150,7 +173,6 @@ def render(summary: Summary) -> str:
     """Returns the text for the screen."""
     counts, metrics = summary.counts, summary.metrics
     popularity = max(metrics["recall_at_10_popularity"], metrics["recall_at_10_recent_popularity"])
-    sizes = ", ".join(f"{name} {size / 1000:.0f} kB" for name, size in summary.bytes.items())
     lines = [
         "",
         f"data        {summary.dataset}: {counts['ratings_kept']:,} of {counts['ratings_read']:,} "
@@ -158,7 +180,10 @@ def render(summary: Summary) -> str:
         f"recall@10   {metrics['recall_at_10']:.4f} on {metrics['windows']:,.0f} test windows "
         f"({summary.gated}); popularity {popularity:.4f}",
         f"NDCG@10     {metrics['ndcg_at_10']:.4f}, MRR {metrics['mrr']:.4f}",
-        f"sizes       {sizes}",
+        *(
+            f"{'' if place else 'variants':<12}{line}"
+            for place, line in enumerate(_variant_lines(summary))
+        ),
     ]
     if summary.registered:
         place = from_here(Path(summary.workspace)) / "registry"
@@ -174,6 +199,25 @@ def render(summary: Summary) -> str:
     )
     lines += ["", "next:", *(f"  {command}" for command in _next_commands(summary))]
     return "\n".join(lines)
+
+
+def _variant_lines(summary: Summary) -> list[str]:
+    """Returns a line a variant: size, recall, and what became of it."""
+    lines = []
+    width = max(map(len, [*summary.bytes, *summary.left_out]))
+    for name, size in summary.bytes.items():
+        recall = summary.recalls[name]
+        told = "recall@10 not measured" if recall is None else f"recall@10 {recall:.4f}"
+        fate = ", judged by the gate" if name == summary.gated else ""
+        if name in summary.left_out:
+            fate = f", LEFT OUT: {summary.left_out[name]}"
+        lines.append(f"{name:<{width}} {size / 1000:>7,.0f} kB, {told}{fate}")
+    lines += [
+        f"{name:<{width}} LEFT OUT: {reason}"
+        for name, reason in summary.left_out.items()
+        if name not in summary.bytes
+    ]
+    return lines
 
 
 def _next_commands(summary: Summary) -> list[str]:

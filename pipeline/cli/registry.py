@@ -12,6 +12,7 @@ from pipeline.cli.common import add_workspace, give_up_soon, quiet_tensorflow
 if TYPE_CHECKING:
     from pipeline.registry.registry import Promotion, Registry
     from pipeline.registry.store import ModelVersion
+    from pocketrec_device.manifest import Manifest
 
 _KIB = 1024
 
@@ -40,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _add_action(actions, "list", "list the versions")
-    show = _add_action(actions, "show", "show one version: its figures, files and origin")
+    show = _add_action(actions, "show", "show one version: its variants, figures, files and origin")
     show.add_argument(
         "model", nargs="?", default="champion", metavar="MODEL", help="version or alias"
     )
@@ -141,9 +142,12 @@ def _list(registry: Registry, *, as_json: bool) -> None:
 
 
 def _show(registry: Registry, version: ModelVersion, *, as_json: bool) -> None:
+    from pipeline.cli import variant_table
+
     path = str(registry.bundle_path(version))
     if as_json:
-        _print_json({**_described(version), "bundle": path})
+        variants = variant_table.described(_manifest(version, path))
+        _print_json({**_described(version), "bundle": path, **variants})
         return
     print(f"{registry.model} version {version.version}")
     facts = {
@@ -159,14 +163,13 @@ def _show(registry: Registry, version: ModelVersion, *, as_json: bool) -> None:
     print("files (sha256):")
     for name, value in _digests(version, path).items():
         print(f"  {value}  {name}")
+    print("variants (test windows):")
+    for line in variant_table.lines(_manifest(version, path)):
+        print(f"  {line}")
 
 
 def _digests(version: ModelVersion, path: str) -> dict[str, str]:
     """Returns digests by file: the registry's, or the bundle's own where it keeps none."""
-    from pipeline.errors import RegistryError
-    from pocketrec_device.bundle import Bundle
-    from pocketrec_device.errors import BundleError
-
     kept = {
         name.removeprefix("sha256/"): value
         for name, value in version.tags.items()
@@ -174,11 +177,19 @@ def _digests(version: ModelVersion, path: str) -> dict[str, str]:
     }
     if kept:
         return kept
+    files = _manifest(version, path).files
+    return {name: entry.sha256 for name, entry in files.items()}
+
+
+def _manifest(version: ModelVersion, path: str) -> Manifest:
+    from pipeline.errors import RegistryError
+    from pocketrec_device.bundle import Bundle
+    from pocketrec_device.errors import BundleError
+
     try:
-        files = Bundle.load(path).manifest.files
+        return Bundle.load(path).manifest
     except BundleError as error:
         raise RegistryError(f"version {version.version}: {error}") from None
-    return {name: entry.sha256 for name, entry in files.items()}
 
 
 def _moved(promotion: Promotion, *, as_json: bool) -> None:

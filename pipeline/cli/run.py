@@ -183,8 +183,12 @@ def interruption_lines(outcome: RunOutcome, again: str, *, cache: bool) -> list[
 
 def _described(summary: Summary) -> dict[str, Any]:
     import dataclasses
+    import math
 
-    return {"event": "summary", **dataclasses.asdict(summary), "registered": summary.registered}
+    # JSON has no word for what is not a number.
+    metrics = {name: None if math.isnan(v) else v for name, v in summary.metrics.items()}
+    told = {**dataclasses.asdict(summary), "metrics": metrics}
+    return {"event": "summary", **told, "registered": summary.registered}
 
 
 def _write(tree: dict[str, Any]) -> None:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli import run
 from pipeline.config.root import Config
 from pipeline.local_runner import RunOutcome
 from pipeline.summary import Summary, render, write_record
@@ -23,6 +25,8 @@ PUSHED = Summary(
         "recall_at_10_recent_popularity": 0.05,
     },
     bytes={"float32": 1_362_032, "int8": 386_784},
+    recalls={"float32": 0.3012, "int8": 0.3},
+    left_out={},
     gated="int8",
     version=3,
     registered_as="pocketrec",
@@ -42,7 +46,10 @@ def test_a_registered_model() -> None:
     assert "ml-1m: 999,611 of 1,000,209 ratings, 6,040 users, 3,416 movies" in text
     # The better of the two popularity recommenders is the one to beat.
     assert "recall@10   0.3000 on 6,040 test windows (int8); popularity 0.0500" in text
-    assert "float32 1362 kB, int8 387 kB" in text
+    assert (
+        "variants    float32   1,362 kB, recall@10 0.3012\n"
+        "            int8        387 kB, recall@10 0.3000, judged by the gate\n"
+    ) in text
     assert "registered  pocketrec version 3, alias champion, in /elsewhere/registry" in text
     assert "612 s, 2 of 12 steps from the cache" in text
     assert 'recommend champion "Toy Story (1995)" --workspace /elsewhere' in text
@@ -68,6 +75,40 @@ def test_a_model_that_was_not_pushed() -> None:
     assert "NOT PUSHED  recall_at_10 is 0.1" in text
     assert "recommend" not in text
     assert "dashboard" in text
+
+
+def test_variants_that_were_left_out() -> None:
+    text = render(
+        dataclasses.replace(
+            PUSHED,
+            bytes={**PUSHED.bytes, "int4": 200_000, "float16": 700_000},
+            recalls={**PUSHED.recalls, "int4": 0.2, "float16": None},
+            left_out={"int4": "too bad", "float16": "not measured", "int8_full": "not made"},
+        )
+    )
+    assert (
+        "variants    float32     1,362 kB, recall@10 0.3012\n"
+        "            int8          387 kB, recall@10 0.3000, judged by the gate\n"
+        "            int4          200 kB, recall@10 0.2000, LEFT OUT: too bad\n"
+        "            float16       700 kB, recall@10 not measured, LEFT OUT: not measured\n"
+        "            int8_full LEFT OUT: not made\n"
+    ) in text
+
+
+def test_a_summary_as_json_has_null_where_nothing_was_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    metrics = {"recall_at_10": 0.3, "recall_at_10_int4": math.nan}
+    described = run._described(dataclasses.replace(PUSHED, metrics=metrics))
+    assert described["metrics"] == {"recall_at_10": 0.3, "recall_at_10_int4": None}
+    assert described["registered"]
+    run._write(described)
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    told = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert told["recalls"] == {"float32": 0.3012, "int8": 0.3}
 
 
 def test_the_record_of_a_failed_run(tmp_path: Path) -> None:

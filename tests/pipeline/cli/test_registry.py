@@ -57,6 +57,47 @@ def test_show_tells_tags_files_and_place(
     assert json.loads(capsys.readouterr().out)["version"] == 1
 
 
+def test_show_tells_the_variants_and_what_was_left_out(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = workspace.registry / "artifacts" / "2" / "bundle"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["variant_figures"]["int8"].update(
+        {"recall_at_10": 0.25, "recall_change_from_float32": -0.0125, "memory_bytes": 2048}
+    )
+    manifest["variants_left_out"] = {"int4": "it lost too much"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    sizes = {name: (folder / f"{name}.tflite").stat().st_size for name in ("float32", "int8")}
+    run(workspace, "show")
+    shown = capsys.readouterr().out.splitlines()
+    *_, float32, int8, left = shown
+    assert float32.split() == ["float32", f"{sizes['float32']:,}", "-", "-", "-", "-"]
+    assert int8.split() == ["int8", "(gated)", f"{sizes['int8']:,}", "0.2500", "-0.0125", "-", "2"]
+    assert left == "  left out: int4, it lost too much"
+    run(workspace, "show", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["variants"] == manifest["variant_figures"]
+    assert told["variants_left_out"] == manifest["variants_left_out"]
+
+
+def test_show_of_a_bundle_from_before_tells_bytes_alone(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = workspace.registry / "artifacts" / "1" / "bundle" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["variant_figures"], manifest["variants_left_out"]
+    path.write_text(json.dumps(manifest))
+    run(workspace, "show", "1")
+    assert capsys.readouterr().out.splitlines()[-1].split()[3:] == ["-"] * 4
+    run(workspace, "show", "1", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["variants"]["int8"] == {
+        "file": "int8.tflite",
+        "bytes": manifest["files"]["int8.tflite"]["bytes"],
+    }
+    assert told["variants_left_out"] == {}
+
+
 def test_promote_and_rollback_move_the_champion(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
