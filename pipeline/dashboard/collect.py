@@ -189,8 +189,13 @@ def _push(run: Run, notes: _Notes) -> Push | None:
     if pushed is None:
         return None
     manifest = next(iter(sorted(pushed.path.rglob("manifest.json"))), None)
-    tree = notes.attempt(lambda: _json(manifest)) if manifest else None
-    return Push(_facts(pushed), (tree or {}).get("files", {}))
+    tree = (notes.attempt(lambda: _json(manifest)) if manifest else None) or {}
+    return Push(
+        properties=_facts(pushed),
+        files=tree.get("files", {}),
+        variants=tuple(tree.get("variants", ())),
+        left_out=tree.get("variants_left_out", {}),
+    )
 
 
 def _facts(artifact: Artifact) -> dict[str, PropertyValue]:

@@ -63,7 +63,7 @@ def recall_by_k(evaluation: Evaluation) -> dict[str, list[tuple[int, slices.Meas
     whole = next((one for one in slices.slices(evaluation) if one.family == slices.OVERALL), None)
     curves: dict[str, list[tuple[int, slices.Measure]]] = {}
     for metric in slices.metrics(evaluation) if whole else ():
-        if metric.k is None or not metric.is_share:
+        if metric.k is None or not metric.is_share or metric.group == glossary.OF_VARIANTS:
             continue
         assert whole is not None
         found = slices.measure(whole, metric, evaluation.slices[whole.name])

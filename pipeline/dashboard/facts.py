@@ -74,10 +74,14 @@ class Push:
     Attributes:
         properties: Facts about the push, e.g. the version, or why there was none.
         files: Bytes and sha256 by file name of the bundle.
+        variants: Names of those that it holds.
+        left_out: Why others are not in it, by name.
     """
 
     properties: Mapping[str, PropertyValue]
     files: Mapping[str, Mapping[str, Any]]
+    variants: Sequence[str] = ()
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def version(self) -> int | None:

@@ -19,10 +19,12 @@ RECOMMENDERS: Mapping[str, str] = {
 
 OF_THE_MODEL = "This model"
 OF_OTHERS = "What it is compared with"
+OF_VARIANTS = "Its other variants"
 DIFFERENCES = "Differences"
 
 _RECALL = re.compile(r"recall_at_(\d+)(?:_(\w+))?")
 _CHANGE = re.compile(r"recall_change_from_(\w+)_at_(\d+)")
+_VARIANT_CHANGE = re.compile(r"recall_change_of_(\w+)_from_float32_at_(\d+)")
 _MARGIN = re.compile(r"recall_margin_over_popularity_at_(\d+)")
 _NDCG = re.compile(r"ndcg_at_(\d+)")
 _COVERAGE = re.compile(r"catalogue_coverage_at_(\d+)")
@@ -63,9 +65,10 @@ class Metric:
         name: In the evaluation.
         label: For a heading.
         meaning: One line; empty where the metric is not known here.
-        group: `OF_THE_MODEL`, `OF_OTHERS` or `DIFFERENCES`.
+        group: `OF_THE_MODEL`, `OF_OTHERS`, `OF_VARIANTS` or `DIFFERENCES`.
         k: How far down the list it looks; None where it has no K.
-        reference: The recommender that it belongs to, a key of `RECOMMENDERS`; "" for the model.
+        reference: The recommender that it belongs to, a key of `RECOMMENDERS` or another variant's
+            name; "" for the model.
         is_share: Whether it is a share of the windows, so that an interval can be told.
     """
 
@@ -93,6 +96,10 @@ def metric(name: str) -> Metric:
             meaning += "; 0 where there is none"
         label = f"Recall@{found[2]} against {other}"
         return Metric(name, label, meaning, DIFFERENCES, int(found[2]), found[1])
+    if found := _VARIANT_CHANGE.fullmatch(name):
+        meaning = f"recall@{found[2]} of the variant {found[1]} minus that of float32"
+        label = f"Recall@{found[2]} of {found[1]} against float32"
+        return Metric(name, label, meaning, DIFFERENCES, int(found[2]), found[1])
     if found := _NDCG.fullmatch(name):
         meaning = f"like recall@{found[1]}, but a hit counts less the further down it stands"
         return Metric(name, f"NDCG@{found[1]}", meaning, k=int(found[1]))
@@ -108,7 +115,9 @@ def metric(name: str) -> Metric:
 
 def _recall(name: str, k: int, reference: str) -> Metric:
     if reference and reference not in RECOMMENDERS:
-        return Metric(name, name)
+        meaning = f"the same of the variant {reference}"
+        label = f"Recall@{k} of {reference}"
+        return Metric(name, label, meaning, OF_VARIANTS, k, reference, True)
     meaning = f"share of test windows whose target is among the first {k}"
     if not reference:
         return Metric(name, f"Recall@{k}", meaning, k=k, is_share=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -15,12 +15,19 @@ from pipeline.dashboard.history_tables import OUTCOMES, outcome
 from pipeline.dashboard.theme import OUTCOME_COLOURS, OUTCOME_SHAPES, QUIET, SERIES
 from pipeline.dashboard.vega import Spec, data, finish, with_ends
 
+TEST_RECALL, TEST_WINDOWS = "test_recall_at_10", "test_windows"
+"""What the evaluator adds to the converter's report of a variant."""
+
 MEASURES: Mapping[str, str] = {
-    "recall_at_10": "Recall@10",
+    TEST_RECALL: "Recall@10, test split",
+    "recall_at_10": "Recall@10, eval split",
     "top10_overlap": "Top-10 overlap with Keras",
     "latency_ms": "Milliseconds a recommendation",
+    "memory_bytes": "Bytes in memory",
 }
-"""What a converter's report may tell of a variant beside its size."""
+"""What may be told of a variant beside its size."""
+
+_WINDOWS_OF = {TEST_RECALL: TEST_WINDOWS, glossary.RECALL: "windows"}
 
 HISTORY_METRICS = (glossary.RECALL, "ndcg_at_10", "mrr", "catalogue_coverage_at_10")
 
@@ -30,25 +37,29 @@ def variant_measures(variants: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [key for key in MEASURES if any(key in report for report in variants.values())]
 
 
-def variants(reports: Mapping[str, Mapping[str, Any]], gated: str) -> Spec:
+def variants(
+    reports: Mapping[str, Mapping[str, Any]], gated: str, left_out: Collection[str] = ()
+) -> Spec:
     """Draws variants by size and by what the signal `measure` chooses.
 
     Args:
         reports: The converter's report of each variant; `windows` is what recall was taken on.
-        gated: The variant that ships.
+        gated: The variant that the gate looked at.
+        left_out: Those that do not ship.
     """
     values = []
     for name, report in reports.items():
         for key in variant_measures(reports):
-            if key not in report:
+            if report.get(key) is None:
                 continue
-            windows = report.get("windows")
+            windows = report.get(_WINDOWS_OF.get(key, ""))
             one = slices.Slice(name, name, name, int(windows) if windows else None)
-            found = slices.measure(one, glossary.metric(key), {key: float(report[key])})
+            metric = glossary.metric(glossary.RECALL if key in _WINDOWS_OF else key)
+            found = slices.measure(one, metric, {metric.name: float(report[key])})
             assert found is not None
             values.append(
                 {
-                    "variant": name + (" (ships)" if name == gated else ""),
+                    "variant": name + _mark(name, gated, left_out),
                     "is_gated": name == gated,
                     "kB": report["bytes"] / 1000,
                     "measure": key,
@@ -87,6 +98,12 @@ def variants(reports: Mapping[str, Mapping[str, Any]], gated: str) -> Spec:
     )
     told = "; ".join(f"{name}: {report['bytes'] / 1000:.0f} kB" for name, report in reports.items())
     return finish(chart, f"Variants by size. {told}.", 230)
+
+
+def _mark(name: str, gated: str, left_out: Collection[str]) -> str:
+    if name == gated:
+        return " (gated)"
+    return " (left out)" if name in left_out else ""
 
 
 def history(records: Sequence[Record], current: str = "") -> Spec:

@@ -77,7 +77,10 @@ def _explorer(evaluation: Evaluation, chosen: Families) -> View:
     found = slices.measures(evaluation)
     known = slices.metrics(evaluation)
     metric = next((m for m in known if m.name == glossary.RECALL), known[0] if known else None)
-    groups = (glossary.OF_THE_MODEL, glossary.OF_OTHERS, glossary.DIFFERENCES)
+    groups = (
+        *(glossary.OF_THE_MODEL, glossary.OF_OTHERS),
+        *(glossary.OF_VARIANTS, glossary.DIFFERENCES),
+    )
     return {
         "chart": Chart(
             "slices-chart",

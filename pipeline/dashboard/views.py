@@ -16,7 +16,9 @@ from pipeline.dashboard import (
     history_tables,
     lineage_tables,
     overview_charts,
+    slices,
     tables,
+    variant_tables,
 )
 from pipeline.dashboard.chart import Chart
 from pipeline.dashboard.facts import Dashboard
@@ -76,18 +78,31 @@ def variants(d: Dashboard) -> View | None:
     """Shows sizes and parity of the variants; None where nothing was converted."""
     if not d.variants:
         return None
-    measures = overview_charts.variant_measures(d.variants)
+    reports = {name: _with_test_recall(d, name) for name in d.variants}
+    measures = overview_charts.variant_measures(reports)
+    left_out = d.push.left_out if d.push else {}
     chart = None
     if measures and all(report.get("bytes") for report in d.variants.values()):
-        spec = overview_charts.variants(d.variants, d.gated)
+        spec = overview_charts.variants(reports, d.gated, left_out)
         chart = Chart("variants-chart", "Size against quality", spec)
     return {
         "chart": chart,
         "measures": [(key, overview_charts.MEASURES[key]) for key in measures],
+        "on_test": variant_tables.on_test(d),
+        "left_out": sorted(left_out),
         "table": tables.variants(d),
         "settings": tables.conversion_settings(d.conversion),
         "has_latency": "latency_ms" in measures,
     }
+
+
+def _with_test_recall(d: Dashboard, name: str) -> dict[str, Any]:
+    report = dict(d.variants[name])
+    whole = variant_tables.recalls(d, name).get(slices.OVERALL)
+    if whole is not None:
+        report[overview_charts.TEST_RECALL] = whole.value
+        report[overview_charts.TEST_WINDOWS] = whole.slice.windows
+    return report
 
 
 def past(history: History, records: Sequence[Record], current: str, links: bool) -> View:

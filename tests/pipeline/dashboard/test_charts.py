@@ -67,8 +67,8 @@ def test_variants_show_what_was_measured_alone() -> None:
     assert [(row["variant"], row["measure"], row["value"]) for row in rows] == [
         ("float32", "recall_at_10", 0.5),
         ("float32", "top10_overlap", 1.0),
-        ("int8 (ships)", "top10_overlap", 0.75),
-        ("int8 (ships)", "latency_ms", 0.2),
+        ("int8 (gated)", "top10_overlap", 0.75),
+        ("int8 (gated)", "latency_ms", 0.2),
     ]
     # 8 of 16 windows hit: 0.5 +- 0.22.
     assert rows[0]["low"] is not None

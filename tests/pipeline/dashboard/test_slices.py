@@ -139,8 +139,16 @@ def test_metrics_are_explained_and_an_unknown_one_keeps_its_name() -> None:
     assert glossary.metric("recall_change_from_float32_at_10").group == glossary.DIFFERENCES
     assert not glossary.metric("recall_change_from_float32_at_10").is_share
     assert glossary.metric("ndcg_at_20").label == "NDCG@20"
-    unknown = glossary.metric("recall_at_10_by_tomorrow")
-    assert (unknown.label, unknown.meaning) == ("recall_at_10_by_tomorrow", "")
+    int4 = glossary.metric("recall_at_10_int4")
+    assert (int4.label, int4.group) == ("Recall@10 of int4", glossary.OF_VARIANTS)
+    assert int4.is_share
+    drop = glossary.metric("recall_change_of_int8_full_from_float32_at_10")
+    assert (drop.label, drop.group) == (
+        "Recall@10 of int8_full against float32",
+        glossary.DIFFERENCES,
+    )
+    unknown = glossary.metric("recall_by_tomorrow")
+    assert (unknown.label, unknown.meaning) == ("recall_by_tomorrow", "")
 
 
 @pytest.mark.parametrize(
