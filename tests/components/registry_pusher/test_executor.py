@@ -240,9 +240,7 @@ def test_a_variant_that_lost_too_much_is_left_out_and_blocks_nothing(
     }
     monkeypatch.setattr(executor_module, "load_metrics", lambda _: {"overall": overall})
     warned: list[str] = []
-    monkeypatch.setattr(
-        executor_module.logging, "warning", lambda text, *words: warned.append(text % words)
-    )
+    monkeypatch.setattr("absl.logging.warning", lambda text, *words: warned.append(text % words))
     stage.run()
     (version,) = open_registry(stage.workspace).versions()
     assert version.aliases == ("champion",)
