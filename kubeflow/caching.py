@@ -1,10 +1,10 @@
 """What open-source Kubeflow Pipelines must not serve from its cache.
 
-Its cache goes by a step's settings and input artifacts. Two steps look at what is neither: the one
-that reads the release, whose files may have changed under the same address, and the one that asks
-the registry for its champion. Vertex AI runs a look at the files before it asks its cache; here a
-step of its own does so, never cached, and hands what it found to ingestion as a parameter: the same
-files, the same cached results of all that follows.
+Its cache goes by a step's settings and input artifacts. Some steps look at what is neither: the one
+that reads the release, whose files may have changed under the same address, and those that ask the
+registry for its champion, or read a teacher's folder. Vertex AI runs a look at the files before it
+asks its cache; here a step of its own does so, never cached, and hands what it found to ingestion
+as a parameter: the same files, the same cached results of all that follows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 from typing import Any
 
 from kubeflow.runtime_parameters import PREFIX
+from pipeline import teachers
 
 EXAMPLE_GEN = "movielens-example-gen"
 FINGERPRINT = "release-fingerprint"
@@ -67,4 +68,24 @@ def keep_fresh(spec: dict[str, Any], *, module_flag: str, outputs_flag: str) -> 
     reader["dependentTasks"] = sorted({*reader.get("dependentTasks", ()), FINGERPRINT})
     for name in _NEVER_CACHED:
         if name in tasks:
-            tasks[name]["cachingOptions"] = {"enableCache": False}
+            _never_cache(tasks[name])
+
+
+def keep_teachers_fresh(spec: dict[str, Any]) -> None:
+    """Takes teachers whose name may come to stand for another model out of the cache.
+
+    The champion does so, and a folder; a version's number does not.
+
+    Args:
+        spec: The PipelineSpec, which is changed.
+    """
+    for task in spec["root"]["dag"]["tasks"].values():
+        if task["taskInfo"]["name"].replace("-", "_") != teachers.STEP:
+            continue
+        given = task["inputs"]["parameters"][teachers.SETTING]["runtimeValue"]["constant"]
+        if not all(source.stays for source in teachers.from_json(given)):
+            _never_cache(task)
+
+
+def _never_cache(task: dict[str, Any]) -> None:
+    task["cachingOptions"] = {"enableCache": False}

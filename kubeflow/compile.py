@@ -82,6 +82,7 @@ def compile_pipeline(config: Config, target: Target, settings: Settings) -> Comp
     _enter(spec)
     if target == "kubeflow":
         caching.keep_fresh(spec, module_flag=MODULE_FLAG, outputs_flag=OUTPUTS_FLAG)
+    caching.keep_teachers_fresh(spec)
     resources.apply(spec, config.deployment)
     pods.add_environment(spec, config.deployment, target, settings.pipeline_root)
     platform = (

@@ -14,6 +14,7 @@ from modules.local_copy import local_folder
 from modules.models import serving
 from modules.training.data import RunSettings, read_training_data
 from modules.training.distribution import build_distribution
+from modules.training.given_teacher import read_given_teachers
 from modules.training.hyperparameters import save_values, values_of, with_values
 from modules.training.run import train_recommender
 from modules.training.warm_start import (
@@ -49,9 +50,9 @@ def run_fn(fn_args: Any) -> None:
 
     Raises:
         DataError: The examples cannot be read, or do not fit the vocabulary; or the model to begin
-            with cannot be read.
-        ConfigError: Training diverged, devices cannot share it, the model to begin with does not
-            fit, or the catalogue has not what the model asks for.
+            with, or a teacher, cannot be read.
+        ConfigError: Training diverged, devices cannot share it, the model to begin with or a
+            teacher does not fit, or the catalogue has not what the model asks for.
         WorkerError: Another worker is lost.
     """
     custom: Mapping[str, Any] = fn_args.custom_config
@@ -60,24 +61,26 @@ def run_fn(fn_args: Any) -> None:
     conversion = ConversionConfig.model_validate_json(custom["conversion"])
     # Before TensorFlow computes anything.
     distribution = build_distribution(settings.training.distribution)
+    origin = Origin(
+        settings.model, settings.history, flat(json.loads(custom["held_out"])), custom.get("span")
+    )
+    keys, _ = read_vocabulary(vocabulary_path(fn_args.transform_graph_path))
+    movie_ids = np.asarray(keys, np.int64)
     data = read_training_data(
         settings,
         train_files=fn_args.train_files,
         eval_files=fn_args.eval_files,
         transform_graph=fn_args.transform_graph_path,
         catalogue=custom.get("catalogue"),
+        given_teachers=read_given_teachers(
+            settings.training, origin, movie_ids, custom.get("teachers")
+        ),
     )
     # Better known before an hour of training than after it.
     serving.check_top_k(
         conversion.top_k, movies=data.movies, history_length=settings.history.length
     )
-    origin = Origin(
-        settings.model, settings.history, flat(json.loads(custom["held_out"])), custom.get("span")
-    )
-    rows = Rows(
-        np.asarray(read_vocabulary(vocabulary_path(fn_args.transform_graph_path))[0], np.int64),
-        () if data.item_features is None else data.item_features.names,
-    )
+    rows = Rows(movie_ids, () if data.item_features is None else data.item_features.names)
     with local_folder(fn_args.model_run_dir) as log_folder:
         trained = train_recommender(
             settings,

@@ -10,6 +10,9 @@ from typing import Any
 from modules.source_hash import source_hash
 from pipeline.config.root import Config
 
+HELD_OUT = ("split", "min_ratings_per_movie", "min_ratings_per_user")
+"""Settings of the data that decide which events are held out."""
+
 
 def trainer_settings(config: Config, checkpoint_root: str) -> dict[str, Any]:
     """Returns the Trainer's `custom_config`, as `modules.trainer.run_fn` reads it.
@@ -23,9 +26,7 @@ def trainer_settings(config: Config, checkpoint_root: str) -> dict[str, Any]:
         "training": config.training.model_dump_json(),
         "history": config.history.model_dump_json(),
         "conversion": config.conversion.model_dump_json(),
-        "held_out": config.data.model_dump_json(
-            include={"split", "min_ratings_per_movie", "min_ratings_per_user"}
-        ),
+        "held_out": config.data.model_dump_json(include=set(HELD_OUT)),
         "seed": config.seed,
         "checkpoint_root": checkpoint_root,
         "source_hash": training_hash(),

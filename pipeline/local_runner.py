@@ -176,6 +176,7 @@ def _pipeline(config: Config, workspace: Workspace, input_base: Path, *, data_on
 
     from pipeline.data_steps import create_data_pipeline
     from pipeline.pipeline import Locations, create_pipeline
+    from pipeline.teachers import pinned
 
     name, label = pipeline_name(config), dataset_label(config.dataset)
     pipeline_root = str(workspace.pipeline_root / label)
@@ -192,6 +193,8 @@ def _pipeline(config: Config, workspace: Workspace, input_base: Path, *, data_on
             pipeline_root=pipeline_root,
             metadata_connection_config=metadata,
         )
+    tracking_uri = config.registry.tracking_uri or workspace.tracking_uri
+    config, given_teachers = pinned(config, tracking_uri)
     return create_pipeline(
         config,
         name=name,
@@ -200,10 +203,11 @@ def _pipeline(config: Config, workspace: Workspace, input_base: Path, *, data_on
             pipeline_root=pipeline_root,
             schema_file=schema_file,
             checkpoint_root=str(workspace.checkpoints / label),
-            tracking_uri=config.registry.tracking_uri or workspace.tracking_uri,
+            tracking_uri=tracking_uri,
             registry_artifacts=_registry_artifacts(config, workspace),
             container_image=config.registry.container_image or "",
         ),
+        given_teachers=given_teachers,
         metadata_connection_config=metadata,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from tfx import v1 as tfx
@@ -12,6 +13,7 @@ from components.catalogue_trainer.component import CatalogueTrainer
 from components.champion_model.component import ChampionModel
 from components.reference_ranks.component import ReferenceRanks
 from components.registry_pusher.component import RegistryPusher
+from components.teacher_models.component import TeacherModels
 from components.tflite_converter.component import TFLiteConverter
 from modules import features
 from modules.evaluation import eval_config
@@ -19,6 +21,7 @@ from modules.evaluation.resolver import blessed_model_resolver
 from modules.source_hash import source_hash
 from modules.trainer_settings import trainer_settings
 from modules.training.resolver import base_model_resolver
+from pipeline import teachers
 from pipeline.config.root import Config
 from pipeline.config.variants import further_variants
 from pipeline.data_steps import DataSteps, data_steps
@@ -66,6 +69,7 @@ def create_pipeline(
     name: str,
     locations: Locations,
     model_to_beat: ModelToBeat = "other_blessed",
+    given_teachers: Sequence[teachers.TeacherSource] | None = None,
     metadata_connection_config: Any | None = None,
 ) -> tfx.dsl.Pipeline:
     """Wires the stages from a MovieLens release to a version in the model registry.
@@ -75,6 +79,8 @@ def create_pipeline(
         name: The pipeline's name; models are compared with blessed ones of the same name.
         locations: Where to read and write.
         model_to_beat: How the model to compare with is found.
+        given_teachers: The teachers that were trained before, as `teachers.pinned` returns them;
+            None where nobody has looked at them.
         metadata_connection_config: ML Metadata's database, for runners that need it.
     """
     data = data_steps(config, input_base=locations.input_base, schema_file=locations.schema_file)
@@ -86,6 +92,7 @@ def create_pipeline(
         if config.training.warm_start is None
         else [_model_to_begin_with(model_to_beat, config, locations, data)]
     )
+    taught_by = _teachers(config, locations, given_teachers)
     trainer = CatalogueTrainer(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
@@ -97,6 +104,7 @@ def create_pipeline(
         catalogue=example_gen.outputs["examples"],
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         base_model=bases[0].outputs["model"] if bases else None,
+        teachers=taught_by[0].outputs["models"] if taught_by else None,
     ).with_id("trainer")
 
     converter = TFLiteConverter(
@@ -179,6 +187,7 @@ def create_pipeline(
             *data.nodes,
             *tuners,
             *bases,
+            *taught_by,
             trainer,
             converter,
             *to_beat,
@@ -202,6 +211,22 @@ def _model_to_begin_with(
             data.example_gen.outputs["examples"], local=found == "other_blessed"
         )
     return node.with_id("warm_start_model")
+
+
+def _teachers(
+    config: Config, locations: Locations, given: Sequence[teachers.TeacherSource] | None
+) -> list[TeacherModels]:
+    """Returns the node that fetches the teachers that were trained before, or none."""
+    found = teachers.sources(config.training) if given is None else tuple(given)
+    if not found:
+        return []
+    node = TeacherModels(
+        tracking_uri=locations.tracking_uri,
+        model_name=config.registry.model_name,
+        teachers=teachers.to_json(found),
+        source_hash=source_hash("components.teacher_models", "pipeline.registry.training"),
+    )
+    return [node.with_id(teachers.STEP)]
 
 
 def _champion(config: Config, locations: Locations, *, with_training: bool) -> ChampionModel:

@@ -11,16 +11,17 @@ from tfx.types import channel, standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import json_utils
 
-from components.catalogue_trainer.executor import BASE_MODEL, CATALOGUE, Executor
+from components.catalogue_trainer.executor import BASE_MODEL, CATALOGUE, TEACHERS, Executor
 
 
 class CatalogueTrainerSpec(standard_component_specs.TrainerSpec):
-    """What TFX's Trainer has; raw examples whose split `catalogue` lists movies; a model before."""
+    """What TFX's Trainer has; raw examples whose split `catalogue` lists movies; models before."""
 
     INPUTS = {  # noqa: RUF012 - the base class wants plain dictionaries
         **standard_component_specs.TrainerSpec.INPUTS,
         CATALOGUE: ChannelParameter(type=standard_artifacts.Examples, optional=True),
         BASE_MODEL: ChannelParameter(type=standard_artifacts.Model, optional=True),
+        TEACHERS: ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
 
 
@@ -47,6 +48,7 @@ class CatalogueTrainer(base_component.BaseComponent):
         catalogue: channel.BaseChannel | None = None,
         hyperparameters: channel.BaseChannel | None = None,
         base_model: channel.BaseChannel | None = None,
+        teachers: channel.BaseChannel | None = None,
     ) -> None:
         """Builds the node.
 
@@ -64,6 +66,8 @@ class CatalogueTrainer(base_component.BaseComponent):
             hyperparameters: A Tuner's `HyperParameters`, as TFX's Trainer takes them.
             base_model: A converted `Model` to begin with; `run_fn` gets its folder as
                 `fn_args.custom_config["base_model"]`. None, or an empty channel: no such key.
+            teachers: The `Model` of `TeacherModels`; likewise as
+                `fn_args.custom_config["teachers"]`. None: no such key.
         """
         super().__init__(
             spec=CatalogueTrainerSpec(
@@ -77,6 +81,7 @@ class CatalogueTrainer(base_component.BaseComponent):
                 catalogue=catalogue,
                 hyperparameters=hyperparameters,
                 base_model=base_model,
+                teachers=teachers,
                 model=channel.Channel(type=standard_artifacts.Model),
                 model_run=channel.Channel(type=standard_artifacts.ModelRun),
             )

@@ -13,6 +13,7 @@ from modules import features
 
 CATALOGUE = "catalogue"
 BASE_MODEL = "base_model"
+TEACHERS = "teachers"
 """Names of the inputs, and of their keys in `fn_args.custom_config`."""
 
 _SPAN = "span"
@@ -44,6 +45,8 @@ class Executor(trainer_executor.GenericExecutor):
             uri = artifact_utils.get_single_uri(base)
             if holds_model(uri):
                 found[BASE_MODEL] = uri
+        if teachers := input_dict.get(TEACHERS):
+            found[TEACHERS] = artifact_utils.get_single_uri(teachers)
         if found:
             key = standard_component_specs.CUSTOM_CONFIG_KEY
             custom = json_utils.loads(exec_properties[key])

@@ -15,9 +15,8 @@ from tfx.utils import io_utils
 from components.champion_model.layout import write_champion, write_no_model
 from pipeline.errors import RegistryError
 from pipeline.registry.registry import Registry
-from pipeline.registry.sqlite_store import local_path
-from pipeline.registry.store import ModelVersion, RegistryStore, open_store
-from pipeline.registry.training import TRAINING_PATH, training_source
+from pipeline.registry.store import open_store
+from pipeline.registry.training import TRAINING_PATH, training_folder
 from pocketrec_device.bundle import Bundle
 from pocketrec_device.errors import BundleError
 
@@ -61,7 +60,19 @@ class Executor(base_executor.BaseExecutor):
             try:
                 write_champion(model.uri, Bundle.load(registry.bundle_path(champion)))
                 if exec_properties[WITH_TRAINING]:
-                    training = _training(store, champion, Path(downloads) / TRAINING_PATH)
+                    training = training_folder(
+                        store,
+                        champion,
+                        Path(downloads) / TRAINING_PATH,
+                        problem=(
+                            "a warm start cannot begin with the champion, version "
+                            f"{champion.version}"
+                        ),
+                        way_out=(
+                            "Versions of before warm starts have no such folder; train anew once: "
+                            "--set training.warm_start=null"
+                        ),
+                    )
                     io_utils.copy_dir(str(training), posixpath.join(model.uri, TRAINING_PATH))
             except BundleError as error:
                 raise RegistryError(
@@ -72,26 +83,3 @@ class Executor(base_executor.BaseExecutor):
         model.set_int_custom_property("registry_version", champion.version)
         model.set_string_custom_property("registry_model", name)
         logging.info("The champion is version %d of %r.", champion.version, name)
-
-
-def _training(store: RegistryStore, champion: ModelVersion, target: Path) -> Path:
-    """Returns the folder that a training may begin with, fetched where it is elsewhere."""
-    source = training_source(champion.source)
-    try:
-        folder = local_path(source)
-        if folder is None:
-            store.download(source, target)
-            folder = target
-    except Exception as error:  # stores raise what their clients do
-        raise _no_training(champion, source, error) from error
-    if not folder.is_dir():
-        raise _no_training(champion, source, "no such folder")
-    return folder
-
-
-def _no_training(champion: ModelVersion, source: str, why: object) -> RegistryError:
-    return RegistryError(
-        f"a warm start cannot begin with the champion, version {champion.version}: {source}: "
-        f"{why}. Versions of before warm starts have no such folder; train anew once: --set "
-        "training.warm_start=null"
-    )

@@ -13,13 +13,14 @@ import keras
 
 from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
-from modules.training.columns import needed_columns
+from modules.training.columns import needed_columns, read_columns
 from modules.training.data import RunSettings, TrainingData
 from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
 from modules.training.report import Reporter
 from modules.training.teacher import Teacher, ensemble, teacher_contexts
 from modules.training.warm_start import WarmStart
+from pipeline.config.distillation import TeacherConfig
 from pipeline.progress import report
 
 
@@ -31,7 +32,7 @@ class TrainedRun:
         model: With the weights of the best evaluation.
         history: One row an epoch, as `Reporter` describes.
         store: The run's checkpoint.
-        teachers: The runs of its teachers.
+        teachers: The runs of those of its teachers that were trained first.
     """
 
     model: Recommender
@@ -59,7 +60,7 @@ def train_recommender(
     distribution: Distribution | None = None,
     start: WarmStart | None = None,
 ) -> TrainedRun:
-    """Trains a recommender, its teachers first; goes on where the same run was killed before.
+    """Trains a recommender, new teachers first; goes on where the same run was killed before.
 
     Args:
         settings: The run's.
@@ -72,25 +73,29 @@ def train_recommender(
         start: The weights to begin with; None begins with new ones. Teachers always do.
 
     Raises:
-        ConfigError: Training diverged, devices cannot share it, or it cannot begin as it is to.
+        ConfigError: Training diverged, devices cannot share it, it cannot begin as it is to, or a
+            teacher that was trained before does not fit.
         WorkerError: Another worker is lost.
     """
     distribution = distribution or build_distribution(settings.training.distribution)
     runs, taught = [], []
+    # Made before anything is trained: what does not fit is known by then.
+    given = _given_models(data)
     teachers = len(settings.training.teachers)
-    for number in range(1, teachers + 1):
-        whose = f"teacher {number}/{teachers}: "
-        its_settings, its_data = _of_teacher(settings, data, number - 1)
-        run = _train(
-            its_settings,
-            its_data,
-            checkpoint_root,
-            log_folder / f"teacher_{number}",
-            distribution,
-            whose=whose,
-        )
-        runs.append(run)
-        taught.append(teacher_contexts(run.model, its_data.train, xla=settings.training.xla))
+    for place in range(teachers):
+        whose = f"teacher {place + 1}/{teachers}: "
+        teacher = data.given_teacher(place)
+        if teacher is not None:
+            if distribution.is_chief:
+                report.say(f"{whose}{teacher.name}, trained before")
+            model, windows = given[place], data.train.only(read_columns(teacher.config))
+        else:
+            its_settings, its_data = _of_teacher(settings, data, place)
+            log = log_folder / f"teacher_{place + 1}"
+            run = _train(its_settings, its_data, checkpoint_root, log, distribution, whose=whose)
+            runs.append(run)
+            model, windows = run.model, its_data.train
+        taught.append(teacher_contexts(model, windows, xla=settings.training.xla))
         count, width = taught[-1].contexts.shape
         if distribution.is_chief:
             report.say(
@@ -109,6 +114,23 @@ def train_recommender(
     return dataclasses.replace(run, teachers=runs)
 
 
+def _given_models(data: TrainingData) -> dict[int, Recommender]:
+    """Returns the teachers that were trained before, by place from 0.
+
+    Raises:
+        ConfigError: The weights of one do not fit this run's windows or catalogue.
+    """
+    return {
+        place: teacher.model(
+            history_length=data.train.context.shape[1],
+            movies=data.movies,
+            item_features=data.teachers_item_features[place],
+        )
+        for place, teacher in enumerate(data.given_teachers)
+        if teacher is not None
+    }
+
+
 def _of_teacher(
     settings: RunSettings, data: TrainingData, place: int
 ) -> tuple[RunSettings, TrainingData]:
@@ -123,6 +145,7 @@ def _of_teacher(
         place: Of the teacher, from 0.
     """
     teacher = settings.training.teachers[place]
+    assert isinstance(teacher, TeacherConfig)
     training = settings.training.of_teacher(teacher)
     seed = settings.seed + place + 1 if teacher.seed is None else teacher.seed
     columns = needed_columns(teacher.model, training)
@@ -211,5 +234,6 @@ def run_fingerprint(
             features and features.digest()
             for features in (data.item_features, *data.teachers_item_features)
         ],
+        "given_teachers": [teacher and teacher.weights.digest for teacher in data.given_teachers],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

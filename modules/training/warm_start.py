@@ -2,7 +2,8 @@
 
 A trained model leaves `training/` beside what it serves: its float weights, the movies and item
 features that their rows stand for, and the settings that they were trained under. The next run
-takes rows over by movie and by feature, all other weights as they are.
+takes rows over by movie and by feature, all other weights as they are. Another model may learn from
+the whole of it instead, see `given_teacher`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pipeline.config.model import ModelConfig
 from pipeline.config.training import WarmStartConfig
 from pipeline.config.tree import flat
 from pipeline.errors import ConfigError, DataError
+from pipeline.registry.training import training_source
 
 FOLDER = "training"
 """Where a model's artifact holds what a warm start needs."""
@@ -39,6 +41,8 @@ _ROW_KINDS = ("whole", "movies", "features")
 
 # Settings that shape neither the weights nor what they mean.
 _FREE = ("dropout", "initial_std", "event_features.rating_dropout", "rating_head.weight")
+
+_ANEW = "train once without a warm start (training.warm_start=null)"
 
 Arrays = Sequence[npt.NDArray[Any]]
 
@@ -143,8 +147,12 @@ def save_weights(folder: str, model: Recommender, origin: Origin, rows: Rows) ->
             file.write(payload)
 
 
-def load_weights(folder: str) -> TrainedWeights:
+def load_weights(folder: str, *, way_out: str = _ANEW) -> TrainedWeights:
     """Reads what `save_weights` wrote.
+
+    Args:
+        folder: A local path or an address.
+        way_out: What is said to do where it cannot be read.
 
     Raises:
         DataError: There is nothing, or it is damaged.
@@ -152,8 +160,7 @@ def load_weights(folder: str) -> TrainedWeights:
     path = posixpath.join(folder, _SETTINGS)
     if not tf.io.gfile.exists(path):
         raise DataError(
-            f"{path}: there is no such file, so a warm start cannot begin with this model; train "
-            "one without (training.warm_start=null)"
+            f"{path}: there is no such file, so the folder holds no training weights; {way_out}"
         )
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
@@ -172,9 +179,24 @@ def load_weights(folder: str) -> TrainedWeights:
         return TrainedWeights(Origin.from_json(settings), rows, kinds, arrays, digest)
     except (tf.errors.OpError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{folder}: the weights for a warm start are damaged ({error}); train once without "
-            "(training.warm_start=null)"
+            f"{folder}: the training weights are damaged ({error}); {way_out}"
         ) from error
+
+
+def weights_folder(folder: str) -> str:
+    """Finds training weights by what lies beside them.
+
+    Args:
+        folder: Of the weights; or of a model's artifact, that holds them in `training/`; or of a
+            registered bundle, that has them beside it. A local path or an address.
+
+    Returns:
+        The folder that `load_weights` reads; `folder` itself where none is found.
+    """
+    named = folder if "/" in folder else f"./{folder}"
+    candidates = (folder, posixpath.join(folder, FOLDER), training_source(named))
+    found = (c for c in candidates if tf.io.gfile.exists(posixpath.join(c, _SETTINGS)))
+    return next(found, folder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,20 +275,7 @@ class WarmStart:
         for key in sorted({*before, *now} - set(_FREE)):
             if before.get(key) != now.get(key):
                 yield f"model.{key} is {now.get(key)!r}, was {before.get(key)!r}"
-        # What one model was trained on, the other must not be judged by.
-        held = {**mine.held_out, "history.min_rating": mine.history.min_rating}
-        was = {**other.held_out, "history.min_rating": other.history.min_rating}
-        for key in sorted({*held, *was}):
-            if held.get(key) != was.get(key):
-                yield (
-                    f"{key} is {held.get(key)!r}, was {was.get(key)!r}, so it may have learned "
-                    "what is held out now"
-                )
-        if mine.span is not None and other.span is not None and other.span > mine.span:
-            yield (
-                f"it was trained on span {other.span}, later than {mine.span}, so it may have "
-                "learned what is held out now"
-            )
+        yield from leaks(mine, other)
 
     def _misfits(self, model: Recommender) -> Iterator[str]:
         """Weights whose shapes disagree."""
@@ -287,6 +296,28 @@ class WarmStart:
                     f"{self.origin.history.length}, was {self.weights.origin.history.length}; "
                     "training.window_length shapes weights too)"
                 )
+
+
+def leaks(mine: Origin, other: Origin) -> Iterator[str]:
+    """Tells why an earlier model may have learned what is held out now.
+
+    Args:
+        mine: What the new model is trained under.
+        other: What the earlier one was.
+    """
+    held = {**mine.held_out, "history.min_rating": mine.history.min_rating}
+    was = {**other.held_out, "history.min_rating": other.history.min_rating}
+    for key in sorted({*held, *was}):
+        if held.get(key) != was.get(key):
+            yield (
+                f"{key} is {held.get(key)!r}, was {was.get(key)!r}, so it may have learned what is "
+                "held out now"
+            )
+    if mine.span is not None and other.span is not None and other.span > mine.span:
+        yield (
+            f"it was trained on span {other.span}, later than {mine.span}, so it may have learned "
+            "what is held out now"
+        )
 
 
 def _kinds(model: Recommender) -> list[str]:

@@ -33,6 +33,7 @@ def trainer_arguments(
     output: Path,
     span: int | None = None,
     base_model: Path | None = None,
+    teachers: Path | None = None,
 ) -> SimpleNamespace:
     """Returns what TFX would hand to `modules.trainer.run_fn`.
 
@@ -44,6 +45,8 @@ def trainer_arguments(
         output: Gets the model, logs and checkpoints; a folder that all workers see.
         span: The newest span that ingestion read, where there are spans.
         base_model: Folder of the converted model that a warm start begins with.
+        teachers: Folder of the teachers that were trained before, as the pipeline's step
+            `teacher_models` leaves it.
     """
     custom = trainer_settings(config, str(output / CHECKPOINTS))
     if catalogue is not None:
@@ -52,6 +55,8 @@ def trainer_arguments(
         custom["span"] = span
     if base_model is not None:
         custom["base_model"] = str(base_model)
+    if teachers is not None:
+        custom["teachers"] = str(teachers)
     return SimpleNamespace(
         train_files=[str(examples / f"Split-{SPLIT_TRAIN}/*")],
         eval_files=[str(examples / f"Split-{SPLIT_EVAL}/*")],
@@ -75,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="a folder that all workers see")
     parser.add_argument("--span", type=int, help="the newest span that ingestion read")
     parser.add_argument("--base-model", type=Path, help="converted model of a warm start")
+    parser.add_argument("--teachers", type=Path, help="output of the step `teacher_models`")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE")
     given = parser.parse_args(arguments)
     given.output.mkdir(parents=True, exist_ok=True)
@@ -88,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 output=given.output,
                 span=given.span,
                 base_model=given.base_model,
+                teachers=given.teachers,
             )
         )
     except PocketRecError as error:

@@ -1,11 +1,11 @@
-"""Teachers: models that are trained first, for the one that ships to learn from."""
+"""Teachers: models for the one that ships to learn from, trained first or trained before."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from pipeline.config.base import Section
 from pipeline.config.model import ModelConfig
@@ -40,28 +40,79 @@ class TeacherConfig(Section):
         return training
 
 
+class RegisteredTeacherConfig(Section):
+    """A model of the registry, `registry.model_name`, that is read instead of trained."""
+
+    registered: int | Literal["champion"] = Field(
+        description="a version's number; champion: what ships as the run begins"
+    )
+
+    @field_validator("registered", mode="before")
+    @classmethod
+    def _is_a_version(cls, registered: Any) -> Any:
+        is_number = isinstance(registered, int) and not isinstance(registered, bool)
+        if registered != "champion" and not (is_number and registered >= 1):
+            raise ValueError("must be a version's number, from 1 on, or champion")
+        return registered
+
+
+class FolderTeacherConfig(Section):
+    """A model whose training weights lie in a folder; it is read instead of trained."""
+
+    folder: str = Field(
+        min_length=1,
+        description="`training/` of a registered version or of a model's artifact, or its bundle",
+    )
+
+
+GivenTeacherConfig = RegisteredTeacherConfig | FolderTeacherConfig
+"""A teacher that was trained before."""
+
+
+def _kind(teacher: Any) -> str:
+    if isinstance(teacher, Mapping):
+        return next((f"({key})" for key in ("registered", "folder") if key in teacher), "(trained)")
+    if isinstance(teacher, RegisteredTeacherConfig):
+        return "(registered)"
+    return "(folder)" if isinstance(teacher, FolderTeacherConfig) else "(trained)"
+
+
+# Brackets: parts of no key's path, see `pipeline.config.root`.
+AnyTeacherConfig = Annotated[
+    Annotated[TeacherConfig, Tag("(trained)")]
+    | Annotated[RegisteredTeacherConfig, Tag("(registered)")]
+    | Annotated[FolderTeacherConfig, Tag("(folder)")],
+    Discriminator(_kind),
+]
+
+
 class DistillationConfig(Section):
     """Learning from teachers' scores of the whole catalogue beside the targets."""
 
     weight: float = Field(
-        0.5, ge=0, le=1, description="the teachers' share of the loss; 0: none are trained"
+        0.5, ge=0, le=1, description="the teachers' share of the loss; 0: there are none"
     )
     temperature: float = Field(
         1.0, gt=0, description="scores are divided by it; higher: more of the teachers' ranking"
     )
-    teachers: tuple[TeacherConfig, ...] = Field(
+    teachers: tuple[AnyTeacherConfig, ...] = Field(
         min_length=1, description="of several, the mean of their scores is learned from"
     )
 
     @field_validator("teachers")
     @classmethod
-    def _different(cls, teachers: tuple[TeacherConfig, ...]) -> tuple[TeacherConfig, ...]:
+    def _different(cls, teachers: tuple[AnyTeacherConfig, ...]) -> tuple[AnyTeacherConfig, ...]:
         for place, teacher in enumerate(teachers):
-            if teacher.seed is not None and teacher in teachers[:place]:
-                raise ValueError(
-                    f"teacher {place + 1} would be the same model as teacher "
-                    f"{1 + teachers.index(teacher)}: give it another seed"
-                )
+            if teacher not in teachers[:place]:
+                continue
+            same = (
+                f"teacher {place + 1} would be the same model as teacher "
+                f"{1 + teachers.index(teacher)}"
+            )
+            if not isinstance(teacher, TeacherConfig):
+                raise ValueError(f"{same}: leave it out")
+            if teacher.seed is not None:
+                raise ValueError(f"{same}: give it another seed")
         return teachers
 
 

@@ -132,11 +132,16 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _tuner_can_train(self) -> Config:
-        models = [self.model, *(teacher.model for teacher in self.training.teachers)]
+        models = [self.model, *(teacher.model for teacher in self.training.new_teachers)]
         if self.tuner.enabled and any(model.item_features.any for model in models):
             raise ValueError(
                 "tuner.enabled goes with no model.item_features, nor with any of a teacher: TFX's "
                 "Tuner has no access to the catalogue"
+            )
+        if self.tuner.enabled and self.training.given_teachers:
+            raise ValueError(
+                "tuner.enabled goes with no teacher of training.distillation that was trained "
+                "before: TFX's Tuner has no access to it"
             )
         return self
 
@@ -293,7 +298,9 @@ def lay_over(tree: dict[str, Any], values: Mapping[str, Any], source: str) -> No
 def _describe(error: pydantic.ValidationError, source: str, root: type[Section]) -> str:
     lines = [f"{source}: {error.error_count()} setting(s) cannot be used"]
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "(whole)"
+        # A part in brackets says which kind of section was read: no key.
+        parts = [str(part) for part in problem["loc"]]
+        key = ".".join(part for part in parts if not part.startswith("(")) or "(whole)"
         line = f"  {key}: {problem['msg']}"
         if problem["type"] == "extra_forbidden":
             line = f"  {key}: unknown key"

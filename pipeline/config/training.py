@@ -8,7 +8,13 @@ import pydantic
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
-from pipeline.config.distillation import DistillationConfig, TeacherConfig, merged
+from pipeline.config.distillation import (
+    AnyTeacherConfig,
+    DistillationConfig,
+    GivenTeacherConfig,
+    TeacherConfig,
+    merged,
+)
 from pipeline.config.loss import FullSoftmaxConfig, LossConfig
 
 
@@ -99,7 +105,7 @@ class TrainingConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     loss: LossConfig = FullSoftmaxConfig()
     distillation: DistillationConfig | None = Field(
-        None, description="train teachers first, and learn from them too"
+        None, description="learn from teachers too, that are trained first or were trained before"
     )
     warm_start: WarmStartConfig | None = Field(
         None, description="go on with the last blessed model of an earlier span"
@@ -136,6 +142,8 @@ class TrainingConfig(Section):
                 f"{self.loss.name}"
             )
         for number, teacher in enumerate(self.distillation.teachers):
+            if not isinstance(teacher, TeacherConfig):
+                continue
             try:
                 self.of_teacher(teacher)
             except pydantic.ValidationError as error:
@@ -145,11 +153,21 @@ class TrainingConfig(Section):
         return self
 
     @property
-    def teachers(self) -> tuple[TeacherConfig, ...]:
-        """The teachers to train first."""
+    def teachers(self) -> tuple[AnyTeacherConfig, ...]:
+        """The teachers that are learned from, in their order."""
         if self.distillation is None or self.distillation.weight == 0:
             return ()
         return self.distillation.teachers
+
+    @property
+    def new_teachers(self) -> tuple[TeacherConfig, ...]:
+        """Those of them that are trained first."""
+        return tuple(one for one in self.teachers if isinstance(one, TeacherConfig))
+
+    @property
+    def given_teachers(self) -> tuple[GivenTeacherConfig, ...]:
+        """Those of them that were trained before."""
+        return tuple(one for one in self.teachers if not isinstance(one, TeacherConfig))
 
     def of_teacher(self, teacher: TeacherConfig) -> TrainingConfig:
         """Returns how one of the teachers is trained."""

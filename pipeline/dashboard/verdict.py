@@ -10,7 +10,7 @@ from pipeline.dashboard.facts import Push, Verdict
 from pipeline.lineage import Run
 
 _LAST_DATA_STEP = "transform"
-_FIRST_MODEL_STEPS = ("tuner", "warm_start_model", "trainer")
+_FIRST_MODEL_STEPS = ("tuner", "warm_start_model", "teacher_models", "trainer")
 _KILLED = "No message was recorded: the run may have been killed there."
 
 

@@ -25,13 +25,17 @@ from modules.evaluation.litert import TopKModel
 from modules.evaluation.ranking import Ragged, list_ranks
 from modules.models import serving
 from modules.serving_inputs import further_inputs, inputs_of_windows
-from modules.trainer_settings import training_hash
+from modules.trainer_settings import HELD_OUT, training_hash
 from modules.training.data import RunSettings, read_split, read_training_data
 from modules.training.evaluation import HeldOutEvaluation
+from modules.training.given_teacher import read_given_teachers
 from modules.training.input import Windows
 from modules.training.ranking import metrics_of_ranks
 from modules.training.run import train_recommender
+from modules.training.warm_start import Origin
+from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.root import Config
+from pipeline.config.tree import flat
 from pipeline.errors import PocketRecError
 from pipeline.sweep.child import end_with_parent
 from pipeline.sweep.spec import LOGS, RESULT, TFLITE, Spec
@@ -64,12 +68,20 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         seed=config.seed,
         source_hash=training_hash(),
     )
+    held_out = flat(config.data.model_dump(mode="json", include=set(HELD_OUT)))
+    movie_ids, _ = read_vocabulary(vocabulary_path(examples.transform_graph))
     data = read_training_data(
         settings,
         train_files=examples.files(features.SPLIT_TRAIN),
         eval_files=examples.files(features.SPLIT_EVAL),
         transform_graph=examples.transform_graph,
         catalogue=examples.catalogue,
+        given_teachers=read_given_teachers(
+            config.training,
+            Origin(config.model, config.history, held_out, span=None),
+            movie_ids,
+            fetched=None,
+        ),
     )
     top_k = config.conversion.top_k
     serving.check_top_k(top_k, movies=data.movies, history_length=config.history.length)

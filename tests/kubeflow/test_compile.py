@@ -214,6 +214,29 @@ def test_a_warm_start_gives_the_trainer_the_blessed_model() -> None:
     assert decoded(custom)["training"]["warm_start"] == {"on_mismatch": "fresh"}
 
 
+@pytest.mark.parametrize(
+    ("teacher", "cached"),
+    [("registered: 3", True), ("registered: champion", False), ("folder: gs://b/m", False)],
+)
+@pytest.mark.parametrize("target", ["kubeflow", "vertex"])
+def test_teachers_that_were_trained_before_reach_the_trainer(
+    target: targets.Target, teacher: str, cached: bool
+) -> None:
+    config = load_config(None, [f"training.distillation={{teachers: [{{}}, {{{teacher}}}]}}"])
+    where = targets.settings(config, target, **(VERTEX if target == "vertex" else {}))
+    found = tasks(compiling.compile_pipeline(config, target, where))
+    step = "teacher-models" if target == "kubeflow" else "teacher_models"
+    source = found["trainer"]["inputs"]["artifacts"]["teachers"]["taskOutputArtifact"]
+    assert source == {"producerTask": step, "outputArtifactKey": "models"}
+    # A version's number names one model for good; the champion and a folder's content change.
+    assert bool(found[step]["cachingOptions"].get("enableCache")) is cached
+    given = found[step]["inputs"]["parameters"]["teachers"]["runtimeValue"]["constant"]
+    key, value = teacher.split(": ")
+    [one] = decoded(given)
+    assert one["place"] == 2
+    assert str(one["teacher"][key]) == value
+
+
 def test_nothing_of_this_machine_gets_in(kubeflow: compiling.Compiled) -> None:
     text = json.dumps(kubeflow.job)
     assert str(Path.cwd()) not in text

@@ -33,6 +33,7 @@ class Place:
         splits: tuple[str, ...] = ("catalogue",),
         span: int | None = None,
         with_base: bool = False,
+        with_teachers: bool = False,
     ) -> Any:
         """Trains; returns what the training function saw."""
         windows = self._importer("windows", standard_artifacts.Examples, ("train", "eval"))
@@ -40,6 +41,7 @@ class Place:
         if span is not None:
             key, raw = "examples", Ingest(splits=json.dumps(("train", *splits)), span=span)
         bases = [self._importer("base", standard_artifacts.Model)] if with_base else []
+        taught_by = [self._importer("teachers", standard_artifacts.Model)] if with_teachers else []
         graph = self._importer("graph", standard_artifacts.TransformGraph)
         schema = self._importer("schema", standard_artifacts.Schema)
         (self.root / "schema" / "schema.pbtxt").touch()
@@ -53,12 +55,13 @@ class Place:
             custom_config={"seed": 3},
             catalogue=raw.outputs[key] if with_catalogue else None,
             base_model=bases[0].outputs["result"] if bases else None,
+            teachers=taught_by[0].outputs["result"] if taught_by else None,
         ).with_id("trainer")
         tfx.orchestration.LocalDagRunner().run(
             tfx.dsl.Pipeline(
                 pipeline_name="toy",
                 pipeline_root=str(self.root / "artifacts"),
-                components=[windows, raw, graph, schema, *bases, trainer],
+                components=[windows, raw, graph, schema, *bases, *taught_by, trainer],
                 metadata_connection_config=self.metadata,
             )
         )
@@ -91,12 +94,14 @@ def test_the_training_function_gets_the_catalogue_beside_its_settings(tmp_path: 
     assert json.loads(place.recorded()) == {"seed": 3}
 
 
-def test_it_gets_the_span_and_the_model_to_begin_with(tmp_path: Path) -> None:
+def test_it_gets_the_span_and_the_models_to_begin_with_and_to_learn_from(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    seen = place.run(with_catalogue=True, span=7, with_base=True)
-    assert (seen["custom_config"]["span"], seen["custom_config"]["base_model"]) == (
+    seen = place.run(with_catalogue=True, span=7, with_base=True, with_teachers=True)
+    custom = seen["custom_config"]
+    assert (custom["span"], custom["base_model"], custom["teachers"]) == (
         7,
         str(tmp_path / "base"),
+        str(tmp_path / "teachers"),
     )
     assert json.loads(place.recorded()) == {"seed": 3}
 

@@ -326,6 +326,11 @@ def test_teachers_are_trained_as_the_student_where_they_do_not_differ() -> None:
         ("{teachers: [{training: {max_eval_windows: 1}}]}", ["max_eval_windows cannot differ"]),
         ("{teachers: [{training: {distillation: null}}]}", ["distillation cannot differ"]),
         ("{teachers: [{model: {dimension: 4}}]}", ["teachers.0.model.dimension", "unknown key"]),
+        ("{teachers: [{registered: 0}]}", ["teachers.0.registered:", "from 1 on, or champion"]),
+        ("{teachers: [{registered: best}]}", ["teachers.0.registered:", "from 1 on, or champion"]),
+        ("{teachers: [{registered: 1, seed: 2}]}", ["teachers.0.seed", "unknown key"]),
+        ("{teachers: [{folder: ''}]}", ["teachers.0.folder", "at least 1 character"]),
+        ("{teachers: [{registered: 1}, {registered: 1}]}", ["teacher 2", "leave it out"]),
     ],
 )
 def test_bad_settings_name_key_and_way_out(value: str, words: list[str]) -> None:
@@ -333,6 +338,13 @@ def test_bad_settings_name_key_and_way_out(value: str, words: list[str]) -> None
         load_config(None, [f"training.distillation={value}"])
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_tuner_has_no_teacher_that_was_trained_before() -> None:
+    teachers = "training.distillation={teachers: [{registered: 1}]}"
+    tuner = "tuner={enabled: true, parameters: {model.dim: [4, 8]}}"
+    with pytest.raises(ConfigError, match=r"tuner.enabled goes with no teacher .* before"):
+        load_config(None, [teachers, tuner])
 
 
 def test_only_the_full_softmax_can_be_distilled() -> None:
