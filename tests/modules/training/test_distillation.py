@@ -151,7 +151,7 @@ def test_a_student_learns_what_its_teacher_knows(tmp_path: Path) -> None:
     assert stored is not None
     assert len(stored[0].history) == 12
     teacher = Recommender(
-        settings.training.teachers[0].model, history_length=HISTORY, movies=MOVIES
+        settings.training.new_teachers[0].model, history_length=HISTORY, movies=MOVIES
     )
     best = stored[1][-len(teacher.trainable_variables) :]
     for variable, value in zip(teacher.trainable_variables, best, strict=True):
@@ -302,7 +302,7 @@ def test_teachers_are_trained_as_the_student_where_they_do_not_differ() -> None:
         batch_size=9,
         ema_decay=0.5,
     ).training
-    teacher = training.of_teacher(training.teachers[0])
+    teacher = training.of_teacher(training.new_teachers[0])
     assert teacher.distillation is None
     assert (teacher.batch_size, teacher.ema_decay, teacher.loss.name) == (7, 0.5, "gbce")
     assert teacher.optimizer == training.optimizer.model_copy(update=optimizer)
