@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from modules.features import PADDING_ID
 from modules.models.history import Context
+from modules.training.halves import TaughtHalves, TeacherHalves, split
 from modules.training.input import Windows
 from modules.training.targets import wanted_targets
 from pipeline.config.training import TrainingConfig
@@ -32,7 +33,9 @@ class Batch(NamedTuple):
         stars: float32 [shards, positions], what the next movie was given, 0 = not known; None
             where nothing reads ratings.
         teacher: float16 [shards, positions, width], a teacher's contexts, 0 behind the last
-            target; None where there is no teacher.
+            target; None where no scores are learned from.
+        halves: The windows' popular and other events, and a teacher's vectors of them; None where
+            they are not learned from.
     """
 
     context: Context
@@ -41,11 +44,13 @@ class Batch(NamedTuple):
     weights: npt.NDArray[np.float32]
     stars: npt.NDArray[np.float32] | None = None
     teacher: npt.NDArray[np.float16] | None = None
+    halves: TaughtHalves | None = None
 
     def map(self, function: Callable[[Any], Any]) -> Batch:
         """Returns the same with each array that is there replaced by a function's result."""
-        own: list[Any] = [None if part is None else function(part) for part in self[1:]]
-        return Batch(self.context.map(function), *own)
+        own: list[Any] = [None if part is None else function(part) for part in self[1:-1]]
+        halves = None if self.halves is None else self.halves.map(function)
+        return Batch(self.context.map(function), *own)._replace(halves=halves)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +79,7 @@ class BatchPlan:
         shards: int,
         seed: int,
         teacher: npt.NDArray[np.float16] | None = None,
+        halves: TeacherHalves | None = None,
     ) -> None:
         """Sorts the windows into buckets.
 
@@ -84,12 +90,14 @@ class BatchPlan:
             seed: The run's seed.
             teacher: [targets, width], a teacher's context at each position with a target, windows
                 in their order.
+            halves: A teacher's vectors of the windows' halves.
         """
         self._windows = windows
         self._config = config
         self._shards = shards
         self._seed = seed
         self._teacher = teacher
+        self._halves = halves
         target_counts = (windows.target != PADDING_ID).sum(axis=1)
         self._most_targets = int(target_counts.max())
         # Where each window's targets start among all: [windows, 1].
@@ -179,7 +187,43 @@ class BatchPlan:
             ranks += dealt(self._first_targets, 1).reshape(-1, 1)
             taught = np.take_along_axis(ranks.reshape(shards, -1), positions, axis=1)
             teacher = self._teacher[taught] * (targets[..., :1] != PADDING_ID)
-        return Batch(context, positions, targets, weights, stars, teacher)
+        halves = None
+        if self._halves is not None:
+            halves = self._taught(context, dealt, weight.reshape(shards, shard_size, -1))
+        return Batch(context, positions, targets, weights, stars, teacher, halves)
+
+    def _taught(
+        self,
+        context: Context,
+        dealt: Callable[..., npt.NDArray[Any]],
+        weight: npt.NDArray[np.float32],
+    ) -> TaughtHalves:
+        """Parts the windows of a batch.
+
+        Args:
+            context: The batch's.
+            dealt: Deals rows of all windows out to the parts.
+            weight: float32 [shards, windows, ...], of each target.
+        """
+        assert self._halves is not None
+        shards, size, length = context.movie_id.shape
+        flat = context.map(lambda values: values.reshape(shards * size, -1))
+        target = dealt(self._windows.target, length).reshape(shards * size, length)
+        halves = split(flat, target, self._halves.hot_movies)
+        # Rows that fill the batch have no target, and those weigh nothing.
+        own = weight.sum(axis=2)
+        hot, cold = (
+            half.map(lambda values: values.reshape(shards, size, -1))
+            for half in (halves.hot, halves.cold)
+        )
+        return TaughtHalves(
+            hot,
+            cold,
+            halves.target.reshape(shards, size),
+            own,
+            dealt(self._halves.hot, self._halves.hot.shape[1]),
+            dealt(self._halves.cold, self._halves.cold.shape[1]),
+        )
 
     def _wanted(
         self, dealt: Callable[..., npt.NDArray[Any]], length: int

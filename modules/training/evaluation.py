@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from modules.models.history import Context
@@ -33,13 +34,17 @@ class HeldOutEvaluation:
 
     def __call__(self) -> Mapping[str, float]:
         """Returns recall, NDCG and MRR as named by `metrics_of_ranks`."""
+        return metrics_of_ranks(self.ranks())
+
+    def ranks(self) -> npt.NDArray[np.int64]:
+        """Returns each window's rank, from 1, see `ranks_of_targets`: [windows]."""
         ranks = []
         for start in range(0, len(self._windows), _BATCH):
             stop = min(start + _BATCH, len(self._windows))
             scores = self._scores(self._context.rows(start, _BATCH)).numpy()[: stop - start]
             seen = seen_mask(self._windows, start, stop, self._model.movies)
             ranks.append(ranks_of_targets(scores, self._targets[start:stop], seen))
-        return metrics_of_ranks(np.concatenate(ranks))
+        return np.concatenate(ranks)
 
     def _score(self, context: Context) -> tf.Tensor:
         vectors = self._model.encode_last(context)

@@ -17,9 +17,11 @@ from modules.training.batches import BatchPlan
 from modules.training.checkpoint import CheckpointStore, Progress
 from modules.training.distribution import Distribution, build_distribution
 from modules.training.evaluation import HeldOutEvaluation
+from modules.training.halves import TeacherHalves
 from modules.training.input import Windows
 from modules.training.losses.base import Loss, build_loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
+from modules.training.losses.recombination import Recombination
 from modules.training.optimizer import build_optimizer
 from modules.training.report import Reporter, peak_gib
 from modules.training.teacher import Teacher
@@ -41,6 +43,7 @@ def fit(
     store: CheckpointStore,
     reporter: Reporter | None,
     teacher: Teacher | None = None,
+    halves: TeacherHalves | None = None,
     distribution: Distribution | None = None,
 ) -> list[dict[str, float]]:
     """Trains a model and leaves it with the weights of the best evaluation.
@@ -56,7 +59,8 @@ def fit(
         seed: Of order and dropout.
         store: Where checkpoints go.
         reporter: Told each epoch; None where nobody is to be told.
-        teacher: Of the training windows, where `config.distillation` has any.
+        teacher: Of the training windows, where `config` learns from scores.
+        halves: Likewise, where it learns from halves of histories.
         distribution: As `build_distribution` makes it, which None leaves to this function; several
             workers need it before all else.
 
@@ -66,10 +70,10 @@ def fit(
     Raises:
         ConfigError: The loss stopped being a number, or workers do not agree on where to start.
         WorkerError: Another worker is lost.
-        ValueError: There is a teacher that is not asked for, or the other way round.
+        ValueError: There is something of a teacher that is not asked for, or the other way round.
     """
     distribution = distribution or build_distribution(config.distribution)
-    run = _Run(model, train, held_out, config, seed, store, teacher, distribution)
+    run = _Run(model, train, held_out, config, seed, store, teacher, halves, distribution)
     if run.restore() and reporter is not None:
         reporter.resumed(run.progress.history, run.progress.batch)
     with distribution.watched(str(store.folder)):
@@ -94,6 +98,7 @@ class _Run:
         seed: int,
         store: CheckpointStore,
         teacher: Teacher | None,
+        halves: TeacherHalves | None,
         distribution: Distribution,
     ) -> None:
         self.progress = Progress()
@@ -102,14 +107,22 @@ class _Run:
         self._store = store
         contexts = None if teacher is None else teacher.contexts
         self._plan = BatchPlan(
-            train, config, shards=distribution.shards, seed=seed, teacher=contexts
+            train, config, shards=distribution.shards, seed=seed, teacher=contexts, halves=halves
         )
         updates = self._plan.batches_an_epoch * config.max_epochs
         optimizer = build_optimizer(config.optimizer, updates)
         loss = _loss(model, train, config, teacher)
-        self._updater = Updater(model, optimizer, loss, config, distribution, seed=seed)
+        recombination = _recombination(model, config, halves, seed)
+        self._updater = Updater(
+            model, optimizer, loss, config, distribution, seed=seed, recombination=recombination
+        )
         self._weights = model.trainable_variables
-        self._variables = [*self._weights, *optimizer.variables, *self._updater.averages]
+        self._variables = [
+            *self._weights,
+            *(recombination.variables if recombination else ()),
+            *optimizer.variables,
+            *self._updater.averages,
+        ]
         self._best = _values(self._weights)
         self._evaluate = HeldOutEvaluation(model, held_out)
         self._resumed_at = time.monotonic()
@@ -234,9 +247,10 @@ class _Run:
 def _loss(
     model: Recommender, train: Windows, config: TrainingConfig, teacher: Teacher | None
 ) -> Loss | DistilledSoftmax:
-    if bool(config.teachers) != (teacher is not None):
+    if config.learns_scores != (teacher is not None):
+        count = len(config.teachers) if config.learns_scores else 0
         raise ValueError(
-            f"training.distillation has {len(config.teachers)} teachers to learn from, but "
+            f"training.distillation has {count} teachers to learn from, but "
             f"{'none is' if teacher is None else 'one is'} given"
         )
     if teacher is None:
@@ -247,6 +261,25 @@ def _loss(
     assert isinstance(config.loss, FullSoftmaxConfig)
     return DistilledSoftmax(
         config.loss, config.distillation, teacher, score_bound=model.score_bound
+    )
+
+
+def _recombination(
+    model: Recommender, config: TrainingConfig, halves: TeacherHalves | None, seed: int
+) -> Recombination | None:
+    section = config.recombination
+    if (section is not None) != (halves is not None):
+        raise ValueError(
+            "training.distillation.recombination is "
+            f"{'off' if section is None else 'on'}, but a teacher's halves of histories are "
+            f"{'missing' if halves is None else 'given'}"
+        )
+    if section is None or halves is None:
+        return None
+    # As `TrainingConfig` has checked.
+    assert isinstance(config.loss, FullSoftmaxConfig)
+    return Recombination(
+        section, model, teacher_width=halves.hot.shape[1], chunk=config.loss.chunk, seed=seed
     )
 
 

@@ -17,8 +17,8 @@ from modules.training.columns import needed_columns, read_columns
 from modules.training.data import RunSettings, TrainingData
 from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
+from modules.training.lessons import Lessons
 from modules.training.report import Reporter
-from modules.training.teacher import Teacher, ensemble, teacher_contexts
 from modules.training.warm_start import WarmStart
 from pipeline.config.distillation import TeacherConfig
 from pipeline.progress import report
@@ -78,7 +78,8 @@ def train_recommender(
         WorkerError: Another worker is lost.
     """
     distribution = distribution or build_distribution(settings.training.distribution)
-    runs, taught = [], []
+    runs: list[TrainedRun] = []
+    lessons = Lessons(settings.training, data)
     # Made before anything is trained: what does not fit is known by then.
     given = _given_models(data)
     teachers = len(settings.training.teachers)
@@ -95,20 +96,16 @@ def train_recommender(
             run = _train(its_settings, its_data, checkpoint_root, log, distribution, whose=whose)
             runs.append(run)
             model, windows = run.model, its_data.train
-        taught.append(teacher_contexts(model, windows, xla=settings.training.xla))
-        count, width = taught[-1].contexts.shape
-        if distribution.is_chief:
-            report.say(
-                f"{whose}its vectors of {count:,} targets are "
-                f"{taught[-1].contexts.nbytes / 1e6:.0f} MB, {width} numbers each"
-            )
+        for said in lessons.add(model, windows):
+            if distribution.is_chief:
+                report.say(f"{whose}{said}")
     run = _train(
         settings,
         data,
         checkpoint_root,
         log_folder,
         distribution,
-        teacher=ensemble(taught) if taught else None,
+        lessons=lessons,
         start=start,
     )
     return dataclasses.replace(run, teachers=runs)
@@ -168,7 +165,7 @@ def _train(
     distribution: Distribution,
     *,
     whose: str = "",
-    teacher: Teacher | None = None,
+    lessons: Lessons | None = None,
     start: WarmStart | None = None,
 ) -> TrainedRun:
     """Trains one model, see `train_recommender`."""
@@ -201,7 +198,8 @@ def _train(
             seed=settings.seed,
             store=store,
             reporter=reporter,
-            teacher=teacher,
+            teacher=None if lessons is None else lessons.teacher,
+            halves=None if lessons is None else lessons.halves,
             distribution=distribution,
         )
     if reporter is not None:

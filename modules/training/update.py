@@ -17,6 +17,7 @@ from modules.training.batches import Batch
 from modules.training.distribution import Distribution
 from modules.training.losses.base import Loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
+from modules.training.losses.recombination import Recombination
 from pipeline.config.training import TrainingConfig
 
 
@@ -38,6 +39,7 @@ class Updater:
         distribution: Distribution,
         *,
         seed: int,
+        recombination: Recombination | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -45,10 +47,15 @@ class Updater:
         self._config = config
         self._distribution = distribution
         self._seed = seed % 2**31
-        self._weights = model.trainable_variables
+        self._recombination = recombination
+        self._model_weights = model.trainable_variables
+        # Before the optimizer is built: it moves what it knows of.
+        self._weights = [*self._model_weights, *(recombination.variables if recombination else ())]
         optimizer.build(self._weights)
         self.averages = (
-            [tf.Variable(weight.numpy()) for weight in self._weights] if config.ema_decay else []
+            [tf.Variable(weight.numpy()) for weight in self._model_weights]
+            if config.ema_decay
+            else []
         )
         self._shard = tf.function(self._shard_gradients, jit_compile=config.xla, autograph=False)
         self._update = tf.function(self._apply_batch, autograph=False)
@@ -76,8 +83,11 @@ class Updater:
         return float(loss), total
 
     def averaged_weights(self) -> list[np.ndarray]:  # type: ignore[type-arg]
-        """What to evaluate and export: moving averages where there are any, else the weights."""
-        return [variable.numpy() for variable in self.averages or self._weights]
+        """What to evaluate and export: moving averages where there are any, else the weights.
+
+        They are the model's alone.
+        """
+        return [variable.numpy() for variable in self.averages or self._model_weights]
 
     def _apply_batch(
         self, batch: Batch, numbers: tf.Tensor, total: tf.Tensor, step: tf.Tensor
@@ -92,7 +102,7 @@ class Updater:
             done = tf.cast(step, tf.float32)
             # A young average must not remember the random start.
             decay = tf.minimum(self._config.ema_decay, (1 + done) / (10 + done))
-            for average, weight in zip(self.averages, self._weights, strict=True):
+            for average, weight in zip(self.averages, self._model_weights, strict=True):
                 average.assign_add((1 - decay) * (weight - average))
         return loss
 
@@ -127,6 +137,9 @@ class Updater:
                 loss = self._loss(picked, table, bias, part.targets, part.weights, draw)
             if part.stars is not None:
                 loss += self.model.rating_loss(picked, part.targets[:, 0], part.stars)
+            if self._recombination is not None and part.halves is not None:
+                own = model[len(self._model_weights) :]
+                loss += self._recombination(part.halves, own, table, bias)
         # Some weights change no score, as the bias of the keys of a single head.
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, model, unconnected_gradients=zero)

@@ -86,17 +86,42 @@ AnyTeacherConfig = Annotated[
 ]
 
 
+class RecombinationConfig(Section):
+    """Learning from what student and teacher make of a history's popular and its other events."""
+
+    hot_share: float = Field(
+        0.2, gt=0, lt=1, description="part of the movies that is popular, by training events"
+    )
+    contrastive_weight: float = Field(
+        0.2, ge=0, description="of telling a user's halves from others', beside the loss; 0: not"
+    )
+    temperature: float = Field(
+        0.2, gt=0, description="cosines of the contrast are divided by it; lower: harder"
+    )
+    predictive_weight: float = Field(
+        0.001, ge=0, description="of predicting the next movie from either combination; 0: not"
+    )
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is learned."""
+        return self.contrastive_weight > 0 or self.predictive_weight > 0
+
+
 class DistillationConfig(Section):
     """Learning from teachers' scores of the whole catalogue beside the targets."""
 
     weight: float = Field(
-        0.5, ge=0, le=1, description="the teachers' share of the loss; 0: there are none"
+        0.5, ge=0, le=1, description="the share of the teachers' scores in the loss; 0: none"
     )
     temperature: float = Field(
         1.0, gt=0, description="scores are divided by it; higher: more of the teachers' ranking"
     )
     teachers: tuple[AnyTeacherConfig, ...] = Field(
         min_length=1, description="of several, the mean of their scores is learned from"
+    )
+    recombination: RecombinationConfig | None = Field(
+        None, description="learn from halves of histories too"
     )
 
     @field_validator("teachers")

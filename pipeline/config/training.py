@@ -12,6 +12,7 @@ from pipeline.config.distillation import (
     AnyTeacherConfig,
     DistillationConfig,
     GivenTeacherConfig,
+    RecombinationConfig,
     TeacherConfig,
     merged,
 )
@@ -154,10 +155,21 @@ class TrainingConfig(Section):
 
     @property
     def teachers(self) -> tuple[AnyTeacherConfig, ...]:
-        """The teachers that are learned from, in their order."""
-        if self.distillation is None or self.distillation.weight == 0:
+        """The teachers that are learned from, in their order; none where nothing is learned."""
+        if self.distillation is None or not (self.learns_scores or self.recombination):
             return ()
         return self.distillation.teachers
+
+    @property
+    def learns_scores(self) -> bool:
+        """Whether teachers' scores are learned from."""
+        return self.distillation is not None and self.distillation.weight > 0
+
+    @property
+    def recombination(self) -> RecombinationConfig | None:
+        """How halves of histories are learned from; None where they are not."""
+        section = None if self.distillation is None else self.distillation.recombination
+        return section if section is not None and section.any else None
 
     @property
     def new_teachers(self) -> tuple[TeacherConfig, ...]:

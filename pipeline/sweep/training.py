@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from components.reference_ranks.popularity import SEGMENTS, TrainingEvents, popularity_segments
 from components.tflite_converter.convert import convert
 from modules import features
 from modules.evaluation.latency import measure
@@ -53,8 +55,9 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
             and one that is over is not trained again, be it as another student's teacher.
 
     Returns:
-        `eval` and, where asked for, `test`: metrics of the full catalogue by name; `int8`: the
-        same of the converted file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
+        `eval` and, where asked for, `test`: metrics of the full catalogue by name, and the same of
+        each segment of the targets' popularity below `segments`; `int8`: the same of the converted
+        file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
         `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`.
 
     Raises:
@@ -69,7 +72,10 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         source_hash=training_hash(),
     )
     held_out = flat(config.data.model_dump(mode="json", include=set(HELD_OUT)))
-    movie_ids, _ = read_vocabulary(vocabulary_path(examples.transform_graph))
+    movie_ids, counts = read_vocabulary(vocabulary_path(examples.transform_graph))
+    nothing = np.zeros(0, np.int64)
+    # When something was watched, segments do not ask.
+    events = TrainingEvents(nothing, nothing, np.concatenate([[0], counts]))
     data = read_training_data(
         settings,
         train_files=examples.files(features.SPLIT_TRAIN),
@@ -106,9 +112,13 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
             movies=data.movies,
             with_seen=True,
         )
-        judged[split] = dict(HeldOutEvaluation(trained.model, windows)())
+        targets = windows.target.max(axis=1).astype(np.int64)
+        segments = popularity_segments(events, targets)
+        ranks = HeldOutEvaluation(trained.model, windows).ranks()
+        judged[split] = metrics_by_segment(ranks, segments)
         inputs = _inputs(config, windows)
-        int8[split] = served_metrics(served, windows, inputs, data.movies)
+        ranks = served_ranks(served, windows, inputs, data.movies)
+        int8[split] = metrics_by_segment(ranks, segments)
         if split == features.SPLIT_EVAL:
             rows = {name: values[:_TIMED_HISTORIES] for name, values in inputs.items()}
             latency = measure(content, rows, spec.latency_invocations)
@@ -127,10 +137,32 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     }
 
 
-def served_metrics(
+def metrics_by_segment(
+    ranks: npt.NDArray[np.int64], segments: npt.NDArray[np.str_]
+) -> dict[str, Any]:
+    """Averages ranks over all windows, and over those of each segment of targets.
+
+    Args:
+        ranks: int64 [windows], from 1.
+        segments: Text [windows], as `popularity_segments` names them.
+
+    Returns:
+        What `metrics_of_ranks` returns, and by segment the same and the number of `windows`, below
+        `segments`; a segment without any window is left out.
+    """
+    parts = {name: ranks[segments == name] for name in SEGMENTS if (segments == name).any()}
+    return {
+        **metrics_of_ranks(ranks),
+        "segments": {
+            name: {"windows": len(part), **metrics_of_ranks(part)} for name, part in parts.items()
+        },
+    }
+
+
+def served_ranks(
     model: TopKModel, windows: Windows, inputs: Mapping[str, Any], movies: int
-) -> dict[str, float]:
-    """Judges a converted file as the trained model is judged.
+) -> npt.NDArray[np.int64]:
+    """Judges a converted file as the trained model is judged: int64 [windows], ranks from 1.
 
     What its list does not hold is a miss: recall at cuts above K, and the mean reciprocal rank,
     read low.
@@ -145,7 +177,7 @@ def served_metrics(
     ids, scores = model.predict(windows.context.astype(np.int64), further)
     seen = Ragged(windows.seen.astype(np.int64), windows.seen_splits)
     targets = windows.target.max(axis=1).astype(np.int64)
-    return dict(metrics_of_ranks(list_ranks(ids, scores, targets, seen, movies)))
+    return list_ranks(ids, scores, targets, seen, movies)
 
 
 def _inputs(config: Config, windows: Windows) -> dict[str, Any]:

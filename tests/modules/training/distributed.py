@@ -1,8 +1,10 @@
 """Trains on planted windows as one process of a distributed training.
 
-python -m tests.modules.training.distributed STRATEGY FOLDER EPOCHS
+python -m tests.modules.training.distributed STRATEGY FOLDER EPOCHS [halves]
 
-All workers share `FOLDER/checkpoints`; each writes `weights-N.npz` and `history-N.json`.
+With `halves`, histories are learned from in halves too. All workers share
+`FOLDER/checkpoints`; each
+writes `weights-N.npz` and `history-N.json`.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from modules.training.checkpoint import CheckpointStore
 from modules.training.distribution import build_distribution, worker_number
 from pipeline.config.training import DistributionConfig
 from pipeline.errors import PocketRecError
-from tests.modules.training.planted import train, training_config
+from tests.modules.training.planted import halves_alone, planted_halves, train, training_config
 
 
-def main(strategy: str, folder: Path, epochs: int) -> None:
+def main(strategy: str, folder: Path, epochs: int, *, halves: bool) -> None:
     if strategy == "mirrored":
         cpu = tf.config.list_physical_devices("CPU")[0]
         two = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -33,9 +35,15 @@ def main(strategy: str, folder: Path, epochs: int) -> None:
     weights, history = train(
         folder / f"worker-{number}",
         # Compiled, as in earnest, where one process computes all.
-        training_config(max_epochs=epochs, distribution=settings, xla=strategy == "mirrored"),
+        training_config(
+            max_epochs=epochs,
+            distribution=settings,
+            xla=strategy == "mirrored",
+            **(halves_alone() if halves else {}),
+        ),
         store=CheckpointStore(folder / "checkpoints", "run"),
         distribution=distribution,
+        halves=planted_halves(75) if halves else None,
     )
     np.savez(folder / f"weights-{number}.npz", *weights)
     folder.joinpath(f"history-{number}.json").write_text(json.dumps(history))
@@ -43,6 +51,6 @@ def main(strategy: str, folder: Path, epochs: int) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+        main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), halves="halves" in sys.argv[4:])
     except PocketRecError as error:
         sys.exit(f"error: {error}")

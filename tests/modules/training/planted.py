@@ -12,6 +12,7 @@ from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
 from modules.training.distribution import Distribution
 from modules.training.fit import fit
+from modules.training.halves import TeacherHalves
 from modules.training.input import Windows
 from modules.training.report import Reporter
 from pipeline.config.model import CnnConfig, EncoderConfig, ModelConfig
@@ -42,6 +43,18 @@ def windows_of_all_lengths(count: int) -> Windows:
     return windows
 
 
+def planted_halves(count: int) -> TeacherHalves:
+    """What a teacher of three numbers might make of the halves of `planted_windows(count)`."""
+    hot, cold = np.random.default_rng(7).normal(size=(2, count, 3)).astype(np.float16)
+    return TeacherHalves(MOVIES // 4, hot, cold)
+
+
+def halves_alone() -> dict[str, object]:
+    """Settings that learn from these beside the targets, and from no scores."""
+    terms = {"contrastive_weight": 0.5, "predictive_weight": 0.1}
+    return {"distillation": {"weight": 0, "teachers": [{}], "recombination": terms}}
+
+
 def training_config(**settings: object) -> TrainingConfig:
     """Updates that need no compilation, and a checkpoint every third of them."""
     defaults: dict[str, object] = {
@@ -65,6 +78,7 @@ def train(
     seed: int = 1,
     windows: Windows | None = None,
     distribution: Distribution | None = None,
+    halves: TeacherHalves | None = None,
 ) -> tuple[list[npt.NDArray[np.float32]], list[dict[str, float]]]:
     """Trains a new model; returns its weights and the history."""
     keras.utils.set_random_seed(seed)
@@ -80,6 +94,7 @@ def train(
         seed=seed,
         store=store or CheckpointStore(folder / "checkpoints", "run"),
         reporter=reporter,
+        halves=halves,
         distribution=distribution,
     )
     if reporter is not None:

@@ -18,7 +18,7 @@ import pytest
 from modules.training.distribution import OneDevice, Replicas, build_distribution, worker_number
 from pipeline.config.training import DistributionConfig
 from pipeline.errors import ConfigError
-from tests.modules.training.planted import train, training_config
+from tests.modules.training.planted import halves_alone, planted_halves, train, training_config
 
 PROJECT = Path(__file__).parents[3]
 EPOCHS = 4
@@ -26,12 +26,12 @@ CLUSTER = {"worker": ["a:1", "b:1"]}
 
 
 def start(
-    strategy: str, folder: Path, epochs: int = EPOCHS, **variables: str
+    strategy: str, folder: Path, epochs: int = EPOCHS, *words: str, **variables: str
 ) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     module = "tests.modules.training.distributed"
     return subprocess.Popen(
-        [sys.executable, "-m", module, strategy, str(folder), str(epochs)],
+        [sys.executable, "-m", module, strategy, str(folder), str(epochs), *words],
         cwd=PROJECT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **variables},
         stderr=subprocess.PIPE,
@@ -39,13 +39,14 @@ def start(
     )
 
 
-def start_workers(folder: Path, epochs: int = EPOCHS) -> list[subprocess.Popen[str]]:
+def start_workers(folder: Path, epochs: int = EPOCHS, *words: str) -> list[subprocess.Popen[str]]:
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
     return [
         start(
             "multi_worker",
             folder,
             epochs,
+            *words,
             TF_CONFIG=json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}),
         )
         for index in range(2)
@@ -102,6 +103,25 @@ def test_two_workers_train_as_one_does(tmp_path: Path) -> None:
     # The chief reports, nobody else.
     assert (tmp_path / "two/worker-0/logs/history.json").exists()
     assert not (tmp_path / "two/worker-1/logs/history.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["mirrored", "multi_worker"])
+def test_halves_of_histories_are_shared_out_like_the_targets(tmp_path: Path, strategy: str) -> None:
+    folder = tmp_path / "two"
+    if strategy == "mirrored":
+        processes = [start(strategy, folder, 2, "halves")]
+    else:
+        processes = start_workers(folder, 2, "halves")
+    config = training_config(max_epochs=2, **halves_alone())
+    weights, history = train(tmp_path / "one", config, halves=planted_halves(75))
+    assert_ends_well(processes)
+    for number in range(len(processes)):
+        rows = json.loads((folder / f"history-{number}.json").read_text())
+        np.testing.assert_allclose(losses(rows), losses(history), rtol=1e-5)
+        with np.load(folder / f"weights-{number}.npz") as stored:
+            for expected, name in zip(weights, stored, strict=True):
+                np.testing.assert_allclose(stored[name], expected, atol=1e-3)
 
 
 @pytest.mark.slow

@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pipeline.config.root import Config
 from pipeline.errors import ConfigError
 from pipeline.sweep.examples import Examples
 from pipeline.sweep.spec import TFLITE, Spec
-from pipeline.sweep.training import train_and_judge
+from pipeline.sweep.training import metrics_by_segment, train_and_judge
 from tests.modules.training.planted import HISTORY, training_config
 from tests.modules.training.test_trainer import arguments  # noqa: F401 - a fixture
 
@@ -48,6 +49,13 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
     assert result["test"] == result["eval"]
     assert result["int8"]["eval"]["recall_at_10"] > 0.9
     assert result["int8"]["test"] == result["int8"]["eval"]
+    # A vocabulary of 20 movies, 20 to 1 times watched: 5 make up the first third, 6 the next.
+    segments = result["eval"]["segments"]
+    assert set(segments) == {"head", "torso", "tail"}
+    assert sum(part["windows"] for part in segments.values()) == 30
+    share = sum(part["windows"] * part["recall_at_10"] for part in segments.values()) / 30
+    assert share == pytest.approx(result["eval"]["recall_at_10"])
+    assert set(segments["tail"]) - {"windows"} == set(result["eval"]) - {"segments"}
     assert result["int8"]["bytes"] == (folder / TFLITE).stat().st_size
     assert 0 < result["int8"]["latency_min_ms"] <= result["int8"]["latency_ms"]
     assert result["epochs"] == 20
@@ -55,6 +63,18 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
     assert (folder / "logs/history.json").is_file()
     # For other studies, and for students.
     assert len(list(Path(spec.checkpoints).glob("*/state.npz"))) == 1
+
+
+def test_segments_are_judged_apart() -> None:
+    ranks = np.array([1, 11, 2, 60, 3])
+    found = metrics_by_segment(ranks, np.array(["head", "head", "tail", "unknown", "tail"]))
+    assert found["recall_at_10"] == pytest.approx(3 / 5)
+    assert {name: part["windows"] for name, part in found["segments"].items()} == {
+        "head": 2,
+        "tail": 2,
+    }
+    assert [found["segments"][name]["recall_at_10"] for name in ("head", "tail")] == [0.5, 1.0]
+    assert found["segments"]["tail"]["mrr"] == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
 def test_a_divergence_is_an_error_of_ours(spec: Spec, tmp_path: Path) -> None:
