@@ -21,6 +21,7 @@ from modules.training.halves import TeacherHalves
 from modules.training.input import Windows
 from modules.training.losses.base import Loss, build_loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
+from modules.training.losses.matching import ContextMatching
 from modules.training.losses.recombination import Recombination
 from modules.training.optimizer import build_optimizer
 from modules.training.report import Reporter, peak_gib
@@ -44,6 +45,7 @@ def fit(
     reporter: Reporter | None,
     teacher: Teacher | None = None,
     halves: TeacherHalves | None = None,
+    matching: ContextMatching | None = None,
     distribution: Distribution | None = None,
 ) -> list[dict[str, float]]:
     """Trains a model and leaves it with the weights of the best evaluation.
@@ -61,6 +63,7 @@ def fit(
         reporter: Told each epoch; None where nobody is to be told.
         teacher: Of the training windows, where `config` learns from scores.
         halves: Likewise, where it learns from halves of histories.
+        matching: The loss in the place of all others: contexts are learned, of `teacher`.
         distribution: As `build_distribution` makes it, which None leaves to this function; several
             workers need it before all else.
 
@@ -73,7 +76,7 @@ def fit(
         ValueError: There is something of a teacher that is not asked for, or the other way round.
     """
     distribution = distribution or build_distribution(config.distribution)
-    run = _Run(model, train, held_out, config, seed, store, teacher, halves, distribution)
+    run = _Run(model, train, held_out, config, seed, store, teacher, halves, matching, distribution)
     if run.restore() and reporter is not None:
         reporter.resumed(run.progress.history, run.progress.batch)
     with distribution.watched(str(store.folder)):
@@ -99,6 +102,7 @@ class _Run:
         store: CheckpointStore,
         teacher: Teacher | None,
         halves: TeacherHalves | None,
+        matching: ContextMatching | None,
         distribution: Distribution,
     ) -> None:
         self.progress = Progress()
@@ -111,8 +115,8 @@ class _Run:
         )
         updates = self._plan.batches_an_epoch * config.max_epochs
         optimizer = build_optimizer(config.optimizer, updates)
-        loss = _loss(model, train, config, teacher)
-        recombination = _recombination(model, config, halves, seed)
+        loss = matching or _loss(model, train, config, teacher)
+        recombination = None if matching else _recombination(model, config, halves, seed)
         self._updater = Updater(
             model, optimizer, loss, config, distribution, seed=seed, recombination=recombination
         )

@@ -27,7 +27,7 @@ class Lessons:
 
     @property
     def teacher(self) -> Teacher | None:
-        """What scores are learned from; None where none are."""
+        """What scores or contexts are learned from; None where none are."""
         return ensemble(self._scores) if self._scores else None
 
     @property
@@ -47,7 +47,7 @@ class Lessons:
         """
         said = []
         xla = self._training.xla
-        if self._training.learns_scores:
+        if self._training.learns_scores or self._training.matching is not None:
             taught = teacher_contexts(model, windows, xla=xla)
             self._scores.append(taught)
             count, width = taught.contexts.shape

@@ -18,6 +18,7 @@ from modules.training.data import RunSettings, TrainingData
 from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
 from modules.training.lessons import Lessons
+from modules.training.matching import Matched, begin
 from modules.training.report import Reporter
 from modules.training.warm_start import WarmStart
 from pipeline.config.distillation import TeacherConfig
@@ -33,22 +34,27 @@ class TrainedRun:
         history: One row an epoch, as `Reporter` describes.
         store: The run's checkpoint.
         teachers: The runs of those of its teachers that were trained first.
+        matched: The epochs before, that learned a teacher's contexts; None where there were none.
     """
 
     model: Recommender
     history: Sequence[dict[str, float]]
     store: CheckpointStore
     teachers: Sequence[TrainedRun] = ()
+    matched: Matched | None = None
 
     @property
     def seconds(self) -> float:
         """Time of its epochs, without its teachers'."""
-        return sum(row["seconds"] for row in self.history)
+        rows = [*(self.matched.history if self.matched else ()), *self.history]
+        return sum(row["seconds"] for row in rows)
 
     def remove_checkpoints(self) -> None:
         """Deletes the run's checkpoint and its teachers': once the model is safe."""
         for run in (*self.teachers, self):
             run.store.remove()
+            if run.matched is not None:
+                run.matched.store.remove()
 
 
 def train_recommender(
@@ -169,7 +175,8 @@ def _train(
     start: WarmStart | None = None,
 ) -> TrainedRun:
     """Trains one model, see `train_recommender`."""
-    store = CheckpointStore(checkpoint_root, run_fingerprint(settings, data, start))
+    fingerprint = run_fingerprint(settings, data, start)
+    store = CheckpointStore(checkpoint_root, fingerprint)
     keras.utils.set_random_seed(settings.seed % 2**32)
     length = data.train.context.shape[1]
     model = Recommender(
@@ -190,6 +197,16 @@ def _train(
             report.say(f"{whose}{begun}")
     # Of several workers, the chief alone: the others cannot go on without it.
     with store.held() if distribution.is_chief else contextlib.nullcontext():
+        matched = begin(
+            model,
+            data,
+            settings,
+            teacher=None if lessons is None else lessons.teacher,
+            store=CheckpointStore(checkpoint_root, f"{fingerprint}-matching"),
+            log_folder=log_folder / "matching",
+            distribution=distribution,
+            whose=whose,
+        )
         history = fit(
             model,
             data.train,
@@ -198,13 +215,13 @@ def _train(
             seed=settings.seed,
             store=store,
             reporter=reporter,
-            teacher=None if lessons is None else lessons.teacher,
+            teacher=lessons.teacher if lessons and settings.training.learns_scores else None,
             halves=None if lessons is None else lessons.halves,
             distribution=distribution,
         )
     if reporter is not None:
         reporter.close()
-    return TrainedRun(model, history, store)
+    return TrainedRun(model, history, store, matched=matched)
 
 
 def run_fingerprint(

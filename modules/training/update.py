@@ -17,6 +17,7 @@ from modules.training.batches import Batch
 from modules.training.distribution import Distribution
 from modules.training.losses.base import Loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
+from modules.training.losses.matching import ContextMatching
 from modules.training.losses.recombination import Recombination
 from pipeline.config.training import TrainingConfig
 
@@ -34,7 +35,7 @@ class Updater:
         self,
         model: Recommender,
         optimizer: keras.optimizers.Optimizer,
-        loss: Loss | DistilledSoftmax,
+        loss: Loss | DistilledSoftmax | ContextMatching,
         config: TrainingConfig,
         distribution: Distribution,
         *,
@@ -131,6 +132,8 @@ class Updater:
             table, bias = self.model.scoring_table(), self.model.scoring_bias()
             if isinstance(self._loss, DistilledSoftmax):
                 loss = self._loss(picked, table, bias, part.targets, part.weights, part.teacher)
+            elif isinstance(self._loss, ContextMatching):
+                loss = self._loss(picked, part.weights, part.teacher)
             else:
                 # Far from the numbers of the places of dropout.
                 draw = seed + tf.constant([0, 999])

@@ -108,6 +108,18 @@ class RecombinationConfig(Section):
         return self.contrastive_weight > 0 or self.predictive_weight > 0
 
 
+class MatchingConfig(Section):
+    """Beginning where the teachers are: with their rows, and epochs that learn their contexts.
+
+    An epoch takes no movie's score, and so a fraction of the time of others.
+    """
+
+    epochs: int = Field(4, ge=0, description="before the others; 0: the item table alone begins")
+    learning_rate: float | None = Field(
+        None, gt=0, description="peak in these epochs; null: optimizer.learning_rate"
+    )
+
+
 class DistillationConfig(Section):
     """Learning from teachers' scores of the whole catalogue beside the targets."""
 
@@ -122,6 +134,9 @@ class DistillationConfig(Section):
     )
     recombination: RecombinationConfig | None = Field(
         None, description="learn from halves of histories too"
+    )
+    matching: MatchingConfig | None = Field(
+        None, description="begin with the teachers' rows and contexts instead of random ones"
     )
 
     @field_validator("teachers")

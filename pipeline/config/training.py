@@ -12,6 +12,7 @@ from pipeline.config.distillation import (
     AnyTeacherConfig,
     DistillationConfig,
     GivenTeacherConfig,
+    MatchingConfig,
     RecombinationConfig,
     TeacherConfig,
     merged,
@@ -137,6 +138,10 @@ class TrainingConfig(Section):
     def _can_be_taught(self) -> TrainingConfig:
         if self.distillation is None:
             return self
+        if self.matching is not None and self.warm_start is not None:
+            raise ValueError(
+                "distillation.matching and warm_start are two ways to begin: set one to null"
+            )
         if not isinstance(self.loss, FullSoftmaxConfig):
             raise ValueError(
                 f"distillation learns from scores of all movies: loss must be full_softmax, is "
@@ -156,7 +161,9 @@ class TrainingConfig(Section):
     @property
     def teachers(self) -> tuple[AnyTeacherConfig, ...]:
         """The teachers that are learned from, in their order; none where nothing is learned."""
-        if self.distillation is None or not (self.learns_scores or self.recombination):
+        if self.distillation is None:
+            return ()
+        if not (self.learns_scores or self.recombination or self.matching):
             return ()
         return self.distillation.teachers
 
@@ -164,6 +171,11 @@ class TrainingConfig(Section):
     def learns_scores(self) -> bool:
         """Whether teachers' scores are learned from."""
         return self.distillation is not None and self.distillation.weight > 0
+
+    @property
+    def matching(self) -> MatchingConfig | None:
+        """How training begins where the teachers are; None where it does not."""
+        return None if self.distillation is None else self.distillation.matching
 
     @property
     def recombination(self) -> RecombinationConfig | None:

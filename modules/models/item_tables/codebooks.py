@@ -108,8 +108,8 @@ class CodebooksTable(ItemTable):
         """See `ItemTable.begin_from`: codebooks of the teacher's rows, and the rows as queries."""
         if rows is None and self._config.assignment == "teacher":
             raise ConfigError(
-                "model.item_table.assignment is teacher, but training has none: add one with "
-                "training.distillation, or set assignment to learned"
+                "model.item_table.assignment is teacher, but training does not begin with one: add "
+                "training.distillation with a section matching, or set assignment to learned"
             )
         super().begin_from(rows)
 
