@@ -31,6 +31,16 @@ function damaged(files: toy.Files, name: string, at: number): toy.Files {
   return new Map(files).set(name, content);
 }
 
+test('sections that this runtime does not know are no obstacle', async () => {
+  const told = toy.edited(toy.files(), (manifest) => {
+    manifest.variant_figures = { int8: { file: 'int8.tflite', recall_at_10: 0.25 } };
+    manifest.variants_left_out = { int4: 'it lost too much' };
+  });
+  const { manifest } = await load(told);
+  expect([...manifest.variants.keys()]).toEqual(['float32', 'int8']);
+  expect(manifest.raw).toMatchObject({ variants_left_out: { int4: 'it lost too much' } });
+});
+
 test('a whole bundle is read', async () => {
   const bundle = await load(toy.files());
   await bundle.verify();
