@@ -155,10 +155,11 @@ def _version_looked_at(
     source: TeacherSource, teacher: RegisteredTeacherConfig, config: Config, tracking_uri: str
 ) -> TeacherSource:
     store = open_store(tracking_uri)
-    version = find_version(source, teacher, store, config.registry.model_name)
+    name = teacher.model_name or config.registry.model_name
+    version = find_version(source, teacher, store, name)
     return dataclasses.replace(
         source,
-        teacher=RegisteredTeacherConfig(registered=version.version),
+        teacher=RegisteredTeacherConfig(registered=version.version, model_name=name),
         # A registry that was begun anew counts from one again.
         identity=version.tags.get("bundle_id", version.source),
     )

@@ -51,7 +51,7 @@ class Executor(base_executor.BaseExecutor):
                 io_utils.copy_dir(_of_folder(source.teacher), target)
             else:
                 version = _fetch_version(source, source.teacher, uri, name, target)
-                said = f"version {version} of {name!r}"
+                said = f"version {version} of {(source.teacher.model_name or name)!r}"
             load_weights(target, way_out=_WAY_OUT)
             models.set_string_custom_property(f"teacher_{source.place}", said)
             logging.info("Teacher %d is %s.", source.place, said)
@@ -66,7 +66,7 @@ def _of_folder(teacher: FolderTeacherConfig) -> str:
 def _fetch_version(
     source: TeacherSource, teacher: RegisteredTeacherConfig, uri: str, name: str, target: str
 ) -> int:
-    store = open_store(uri)
+    store, name = open_store(uri), teacher.model_name or name
     version = find_version(source, teacher, store, name)
     with tempfile.TemporaryDirectory(prefix="pocketrec-teacher-") as downloads:
         folder = training_folder(

@@ -46,6 +46,9 @@ class RegisteredTeacherConfig(Section):
     registered: int | Literal["champion"] = Field(
         description="a version's number; champion: what ships as the run begins"
     )
+    model_name: str | None = Field(
+        None, min_length=1, description="the registered model; null: registry.model_name"
+    )
 
     @field_validator("registered", mode="before")
     @classmethod

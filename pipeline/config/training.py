@@ -142,10 +142,10 @@ class TrainingConfig(Section):
             raise ValueError(
                 "distillation.matching and warm_start are two ways to begin: set one to null"
             )
-        if not isinstance(self.loss, FullSoftmaxConfig):
+        if self.learns_scores and not isinstance(self.loss, FullSoftmaxConfig):
             raise ValueError(
                 f"distillation learns from scores of all movies: loss must be full_softmax, is "
-                f"{self.loss.name}"
+                f"{self.loss.name}; or set distillation.weight to 0 and learn by matching alone"
             )
         for number, teacher in enumerate(self.distillation.teachers):
             if not isinstance(teacher, TeacherConfig):

@@ -80,7 +80,11 @@ def test_versions_and_folders_lie_by_their_place(tmp_path: Path) -> None:
     # As a run on this machine looks at them before it begins.
     pinned, looked_at = teachers.pinned(config, workspace.tracking_uri)
     given = [teacher.model_dump() for teacher in pinned.training.given_teachers]
-    assert given == [{"registered": 2}, {"folder": third}, {"registered": 1}]
+    assert given == [
+        {"registered": 2, "model_name": MODEL},
+        {"folder": third},
+        {"registered": 1, "model_name": MODEL},
+    ]
     assert [source.identity for source in looked_at] == [two, digest(third), one]
     assert all(source.stays for source in looked_at)
     assert teachers.from_json(teachers.to_json(looked_at)) == looked_at
@@ -104,6 +108,9 @@ def test_a_version_that_is_not_there_is_named(tmp_path: Path) -> None:
     push(workspace, tmp_path / "one", saved(tmp_path / "a"))
     with pytest.raises(RegistryError, match=r"teachers.1.registered=4: no version .*versions: 1;"):
         fetch(workspace, tmp_path / "models", config)
+    other = taught_by({"registered": 1, "model_name": "students"})
+    with pytest.raises(RegistryError, match="'students"):
+        fetch(workspace, tmp_path / "others", other)
 
 
 def test_a_version_without_weights_is_named(tmp_path: Path) -> None:

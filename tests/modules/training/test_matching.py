@@ -1,4 +1,4 @@
-"""A student that begins where its teacher is: on planted windows, through the run that TFX calls."""
+"""A student that begins where its teacher is, through the run that TFX calls."""
 
 from __future__ import annotations
 
