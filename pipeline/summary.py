@@ -33,7 +33,7 @@ class Summary:
         metrics: Of the gated variant on the test split, all windows.
         bytes: Size of each variant's file.
         recalls: Recall@10 of each on the test split; None where it was not measured.
-        left_out: Why a variant is not in the registered bundle, by its name.
+        left_out: Why a variant was not made, or is not in the registered bundle, by its name.
         gated: The variant that was gated.
         version: What the registry calls the model; None if it was not pushed.
         registered_as: The model's name in the registry.
@@ -117,7 +117,10 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
             name: _measured(metrics.get(RECALL if name == gated else recall_of(name)))
             for name in report["variants"]
         },
-        left_out=_left_out(pushed_model.path) if is_pushed else {},
+        left_out={
+            **(_left_out(pushed_model.path) if is_pushed else {}),
+            **_not_made(report.get("not_made", {})),
+        },
         gated=gated,
         version=version,
         registered_as=config.registry.model_name,
@@ -161,6 +164,18 @@ def _left_out(pushed_model: Path) -> dict[str, str]:
     manifest = json.loads((pushed_model / "bundle" / "manifest.json").read_text("utf-8"))
     # A push that comes from the cache may be from before bundles told.
     return dict(manifest.get("variants_left_out", {}))
+
+
+def _not_made(reasons: Mapping[str, str]) -> dict[str, str]:
+    # What follows is a log.
+    return {
+        name: f"the converter could not make it: {_first_line(reason)}"
+        for name, reason in reasons.items()
+    }
+
+
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _popular_title(pushed_model: Path) -> str:

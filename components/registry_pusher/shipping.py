@@ -7,6 +7,7 @@ measured is not shown to be good, and stays out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ Metrics = Mapping[str, Mapping[str, float | None]]
 """Value by slice and metric, None where there is none; slice `OVERALL` is all test windows."""
 
 _SEGMENTS = ("head", "torso", "tail")
+_PATH = re.compile(r"[/\\]\w")
 
 
 def left_out(conversion: Conversion, metrics: Metrics, gate: GateConfig) -> dict[str, str]:
@@ -37,10 +39,7 @@ def left_out(conversion: Conversion, metrics: Metrics, gate: GateConfig) -> dict
         metrics: What the Evaluator measured.
         gate: How far a variant may drop.
     """
-    reasons = {
-        name: f"the converter could not make it: {reason}"
-        for name, reason in conversion.not_made.items()
-    }
+    reasons = {name: _not_made(reason) for name, reason in conversion.not_made.items()}
     for name in conversion.variants:
         if name in (REFERENCE, conversion.gated):
             continue
@@ -90,6 +89,12 @@ def figures(conversion: Conversion, metrics: Metrics, name: str) -> dict[str, An
             for segment in segments
         },
     }
+
+
+def _not_made(reason: str) -> str:
+    # A bundle travels to devices: it names no path of the machine that converted, and no log.
+    line = reason.partition("\n")[0]
+    return f"the converter could not make it{'' if _PATH.search(line) else f': {line}'}"
 
 
 def _recall(name: str, gated: str, values: Mapping[str, float | None]) -> float | None:

@@ -59,9 +59,8 @@ def on_test(d: Dashboard) -> Table | None:
     made = [_row(d, name, report, reference, segments) for name, report in d.variants.items()]
     empty = [Cell(MISSING)] * (len(columns) - 2)
     not_made = [
-        Row([text(name), *empty, text(f"left out: {reason}", kind="long")])
-        for name, reason in (d.push.left_out.items() if d.push else ())
-        if name not in d.variants
+        Row([text(name), *empty, text(f"not made: {_first_line(reason)}", kind="long")])
+        for name, reason in d.conversion.get("not_made", {}).items()
     ]
     caption = "Variants on the test split, by the popularity of the target"
     return Table("variants-on-test", caption, columns, [*made, *not_made])
@@ -110,6 +109,10 @@ def _fate(d: Dashboard, name: str) -> str:
     if reason:
         return f"left out: {reason}"
     return "ships" if name in d.push.variants else MISSING
+
+
+def _first_line(reason: object) -> str:
+    return str(reason).partition("\n")[0]
 
 
 def _segments(evaluation: Evaluation) -> list[slices.Slice]:

@@ -54,6 +54,22 @@ def test_what_was_not_measured_stays_out() -> None:
     assert left_out(conversion("int4"), measured(int4=None), GATE) == {"int4": reason}
 
 
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (
+            "it gives other scores\nat step 3",
+            "the converter could not make it: it gives other scores",
+        ),
+        ("variant int4 of /home/me/model: it ended", "the converter could not make it"),
+        ("C:\\models: gone", "the converter could not make it"),
+    ],
+)
+def test_what_was_not_made_stays_out_with_a_reason_without_paths(told: str, reason: str) -> None:
+    given = conversion().model_copy(update={"not_made": {"int4": told}})
+    assert left_out(given, measured(), GATE) == {"int4": reason}
+
+
 def test_float32_and_the_gated_variant_ship_with_every_blessed_model() -> None:
     metrics = {"overall": {"recall_at_10": 0.1, "recall_change_from_float32_at_10": -0.9}}
     assert left_out(conversion(), metrics, GATE) == {}
