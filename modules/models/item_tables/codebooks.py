@@ -20,9 +20,14 @@ from modules.models.item_tables.base import ItemTable, ServedTable
 from modules.models.item_tables.clustering import clustered
 from modules.models.item_tables.coding import decoded, encoded
 from modules.models.item_tables.rounding import rounded
+from modules.models.item_tables.served_codebooks import ServedCodebooks
 from modules.models.layers import unit_rows
-from pipeline.config.item_table import CodebooksTableConfig, Composition
+from pipeline.config.item_table import CodebooksTableConfig
 from pipeline.errors import ConfigError
+
+# Of k-means: random rows need centroids that are in use, a teacher's need good ones.
+_FEW = 3
+_MANY = 50
 
 
 class CodebooksTable(ItemTable):
@@ -83,7 +88,7 @@ class CodebooksTable(ItemTable):
             shape=(config.books, config.codes, part), name=f"{name}_centroids"
         )
         self.built = True
-        self._begin_with(queries.numpy())
+        self._begin_with(queries.numpy(), iterations=_FEW)
 
     def rows(self) -> tf.Tensor:
         """See `ItemTable.rows`."""
@@ -102,10 +107,10 @@ class CodebooksTable(ItemTable):
     def serve(self) -> ServedTable:
         """See `ItemTable.serve`."""
         centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits).numpy()
-        return _Served(self.codes(), centroids, self._config.composition)
+        return ServedCodebooks(self.codes(), centroids, self._config.composition)
 
     def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
-        """See `ItemTable.begin_from`: codebooks of the teacher's rows, and the rows as queries."""
+        """See `ItemTable.begin_from`."""
         if rows is None and self._config.assignment == "teacher":
             raise ConfigError(
                 "model.item_table.assignment is teacher, but training does not begin with one: add "
@@ -114,7 +119,7 @@ class CodebooksTable(ItemTable):
         super().begin_from(rows)
 
     def _take(self, rows: npt.NDArray[np.float32]) -> None:
-        self._begin_with(rows)
+        self._begin_with(rows, iterations=_MANY)
 
     @property
     def parts(self) -> int:
@@ -126,19 +131,21 @@ class CodebooksTable(ItemTable):
         """See `ItemTable.row_weights`."""
         return [self._codes if self._queries is None else self._queries]
 
-    def _begin_with(self, queries: npt.NDArray[np.float32]) -> None:
+    def _begin_with(self, queries: npt.NDArray[np.float32], *, iterations: int) -> None:
         """Takes rows, float32 [movies + 1, width], and makes the codebooks that fit them."""
-        queries = queries * self._not_padding().numpy()
-        compared = unit_rows(queries).numpy() if self._unit_length else queries
+        # Codes that are fixed need no queries, so that rows may keep their own lengths.
+        fixed = self._codes is not None
+        compared = queries if fixed or not self._unit_length else unit_rows(queries).numpy()
         codes, centroids = clustered(
             compared[1:],
             self._config.composition,
             books=self._config.books,
             codes=self._config.codes,
+            iterations=iterations,
         )
         self._centroids.assign(centroids)
         if self._queries is not None:
-            self._queries.assign(queries)
+            self._queries.assign(queries * self._not_padding())
         if self._codes is not None:
             self._codes.assign(np.pad(codes, [(1, 0), (0, 0)]))
 
@@ -156,45 +163,6 @@ class CodebooksTable(ItemTable):
         """Returns the queries as centroids are compared with them: [movies + 1, width]."""
         queries = tf.convert_to_tensor(self._queries)
         return unit_rows(queries) if self._unit_length else queries
-
-
-class _Served(ServedTable):
-    """Codes uint8 [movies + 1, books] and centroids float32 [books, codes, part] as constants."""
-
-    def __init__(
-        self,
-        codes: npt.NDArray[np.uint8],
-        centroids: npt.NDArray[np.float32],
-        composition: Composition,
-    ) -> None:
-        self._books, self._size, self._part = centroids.shape
-        self._codes = codes
-        self._centroids = centroids.reshape(-1, self._part)
-        self._product = composition == "product"
-
-    def look_up(self, ids: tf.Tensor) -> tf.Tensor:
-        codes = tf.cast(tf.gather(tf.constant(self._codes), ids), tf.int32)
-        places = codes + tf.range(self._books) * self._size
-        chosen = tf.gather(tf.constant(self._centroids), tf.reshape(places, [-1]))
-        if self._product:
-            return tf.reshape(chosen, [-1, ids.shape[1], self._books * self._part])
-        chosen = tf.reshape(chosen, [-1, ids.shape[1], self._books, self._part])
-        return tf.reduce_sum(chosen, axis=2)
-
-    def scores(self, context: tf.Tensor) -> tf.Tensor:
-        centroids = tf.constant(self._centroids)
-        starts = np.arange(self._books, dtype=np.int32) * self._size
-        if self._product:
-            # Every part meets the centroids of all codebooks, as if it were a batch: one product
-            # with one constant. Only those of its own are read.
-            starts = starts + np.arange(self._books, dtype=np.int32) * len(self._centroids)
-            context = tf.reshape(context, [-1, self._part])
-        sums = tf.matmul(context, centroids, transpose_b=True)
-        sums = tf.reshape(sums, [-1, starts[-1] + self._size])
-        places = tf.cast(tf.constant(self._codes), tf.int32) + starts
-        picked = tf.gather(sums, tf.reshape(places, [-1]), axis=1)
-        picked = tf.reshape(picked, [-1, len(self._codes), self._books])
-        return tf.reduce_sum(picked, axis=2)
 
 
 def _check(config: CodebooksTableConfig, *, movies: int, width: int) -> None:
