@@ -121,8 +121,9 @@ class _Run:
             model, optimizer, loss, config, distribution, seed=seed, recombination=recombination
         )
         self._weights = model.trainable_variables
+        # Weights that do not learn may have been given to this model at random, or by a teacher.
         self._variables = [
-            *self._weights,
+            *model.weights,
             *(recombination.variables if recombination else ()),
             *optimizer.variables,
             *self._updater.averages,

@@ -104,7 +104,7 @@ class TrainedWeights:
         origin: What they were trained under.
         rows: What their rows stand for.
         kinds: `[variables]`, what the rows of each are: `movies`, `features`, or `whole` if none.
-        arrays: `[variables]`, in the order of the model's trainable variables.
+        arrays: `[variables]`, in the order of the model's weights, those that do not learn too.
         digest: Of the content.
     """
 
@@ -126,8 +126,7 @@ def save_weights(folder: str, model: Recommender, origin: Origin, rows: Rows) ->
     """
     content = io.BytesIO()
     named = {
-        f"array_{index:04d}": np.array(variable)
-        for index, variable in enumerate(model.trainable_variables)
+        f"array_{index:04d}": np.array(variable) for index, variable in enumerate(model.weights)
     }
     np.savez(content, **{_MOVIES: rows.movie_ids}, **named)
     weights = content.getvalue()
@@ -135,7 +134,7 @@ def save_weights(folder: str, model: Recommender, origin: Origin, rows: Rows) ->
         **origin.to_json(),
         "features": list(rows.features),
         "kinds": _kinds(model),
-        "variables": [variable.path for variable in model.trainable_variables],
+        "variables": [variable.path for variable in model.weights],
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     tf.io.gfile.makedirs(folder)
@@ -239,7 +238,7 @@ class WarmStart:
             )
         known = _places(self.rows.movie_ids, self.weights.rows.movie_ids)
         for variable, kind, array in zip(
-            model.trainable_variables, self.weights.kinds, self.weights.arrays, strict=True
+            model.weights, self.weights.kinds, self.weights.arrays, strict=True
         ):
             variable.assign(self._carried(np.array(variable), kind, array))
         span = self.weights.origin.span
@@ -280,7 +279,7 @@ class WarmStart:
     def _misfits(self, model: Recommender) -> Iterator[str]:
         """Weights whose shapes disagree."""
         kinds = tuple(_kinds(model))
-        variables = model.trainable_variables
+        variables = model.weights
         shapes = [_shape(kind, v.shape) for kind, v in zip(kinds, variables, strict=True)]
         own = [
             _shape(kind, array.shape)
@@ -321,12 +320,12 @@ def leaks(mine: Origin, other: Origin) -> Iterator[str]:
 
 
 def _kinds(model: Recommender) -> list[str]:
-    """Returns what the rows of each trainable variable stand for."""
+    """Returns what the rows of each weight stand for."""
     movies = {id(variable) for variable in model.movie_tables}
     features = {id(variable) for variable in model.feature_tables}
     return [
         "movies" if id(variable) in movies else "features" if id(variable) in features else "whole"
-        for variable in model.trainable_variables
+        for variable in model.weights
     ]
 
 

@@ -96,6 +96,22 @@ def test_rows_go_by_movie_and_all_else_as_it_is(tmp_path: Path) -> None:
         assert np.array_equal(value[[0, 2, 4]], fresh[path][[0, 2, 4]])
 
 
+def test_codes_that_do_not_learn_go_by_movie_too(tmp_path: Path) -> None:
+    table = {"name": "codebooks", "books": 2, "codes": 3, "assignment": "teacher"}
+    config = ModelConfig.model_validate({"dim": 4, "item_table": table})
+    before = made(5, seed=1, config=config)
+    [codes] = before.non_trainable_variables
+    codes.assign(np.array([[0, 0], [0, 1], [1, 2], [2, 0], [2, 2], [1, 1]], np.uint8))
+    weights = saved(tmp_path / "w", before, origin(config), rows(10, 20, 30, 40, 50))
+    after = made(5, seed=2, config=config)
+
+    warm(weights, rows(50, 40, 30, 20, 10), model=config).begin(after)
+
+    [codes] = after.non_trainable_variables
+    assert np.array(codes)[1:].tolist() == [[1, 1], [2, 2], [2, 0], [1, 2], [0, 1]]
+    np.testing.assert_array_equal(after.scoring_table()[1:], before.scoring_table()[:0:-1])
+
+
 def test_item_features_go_by_name(tmp_path: Path) -> None:
     config = ModelConfig.model_validate({"dim": 4, "item_features": {"genres": True}})
     before = made(2, seed=1, config=config, genres="Action Drama")

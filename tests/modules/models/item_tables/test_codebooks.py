@@ -105,7 +105,7 @@ def test_with_cosines_queries_are_compared_at_length_one() -> None:
 
 
 @pytest.mark.parametrize("composition", ["product", "additive"])
-def test_codes_follow_what_the_loss_wants(composition: str) -> None:
+def test_codes_follow_what_the_loss_wants(composition: Any) -> None:
     table = make_table(books=3, codes=16, composition=composition)
     # Rows of which no sixteen parts are equal.
     target = normal(61, 12)
