@@ -122,7 +122,7 @@ class GivenTeacher:
         model = Recommender(
             self.config, history_length=history_length, movies=movies, item_features=item_features
         )
-        variables, arrays = model.trainable_variables, self.weights.arrays
+        variables, arrays = model.weights, self.weights.arrays
         if len(variables) != len(arrays):
             self._refuse([f"it has {len(arrays)} weights, its settings make {len(variables)} now"])
         misfits = [
