@@ -59,7 +59,7 @@ class Recommender(keras.Model):
         self.config = config
         self.history_length = history_length
         self.movies = movies
-        self.width = config.item_table.width or config.dim
+        self.width = config.item_table.row_width(config.dim)
         features = self._checked(item_features)
         self._items = self._table("items", features)
         self._labels = self._items if config.tied else self._table("labels", features)
@@ -132,7 +132,7 @@ class Recommender(keras.Model):
     def score_bound(self) -> float | None:
         """What no score's magnitude exceeds, or None where nothing is known of it."""
         table = self.config.item_table
-        unit = self.config.scoring == "cosine" and table.name == "dense" and table.bits is None
+        unit = self.config.scoring == "cosine" and table.name == "dense" and not table.rounds
         return self.config.cosine_scale if unit and self._bias is None else None
 
     def call(

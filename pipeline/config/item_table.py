@@ -32,11 +32,51 @@ class _TableConfig(Section):
         ),
     )
 
+    def row_width(self, dim: int) -> int:
+        """Returns the width of a row.
+
+        Args:
+            dim: Of the encoder.
+        """
+        return self.width or dim
+
+
+class BandConfig(Section):
+    """Columns of a table that are stored alike."""
+
+    width: int = Field(ge=1, le=1024, description="columns")
+    bits: Bits = Field(description="of a stored number")
+
 
 class DenseTableConfig(_TableConfig):
     """A row of its own for every movie."""
 
     name: Literal["dense"] = "dense"
+    bands: tuple[BandConfig, ...] | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "columns with bits and a step of their own, in the place of `width` and `bits`: rows "
+            "that begin with a teacher's say most in the first columns, and need more bits there"
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _bands_say_it_all(self) -> DenseTableConfig:
+        if self.bands is not None and (self.width is not None or self.bits is not None):
+            raise ValueError("bands have width and bits of their own: set width and bits to null")
+        return self
+
+    @property
+    def rounds(self) -> bool:
+        """Whether training rounds the numbers."""
+        return self.bits is not None or self.bands is not None
+
+    def row_width(self, dim: int) -> int:
+        """See `_TableConfig.row_width`."""
+        if self.bands is None:
+            return super().row_width(dim)
+        return sum(band.width for band in self.bands)
 
 
 class CodebooksTableConfig(_TableConfig):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +33,7 @@ class DenseTable(ItemTable):
         """Makes random rows.
 
         Args:
-            config: Its bits.
+            config: Its bits, or bands of columns.
             name: Of the weights.
             movies: Of the vocabulary.
             width: Of a row.
@@ -40,7 +42,11 @@ class DenseTable(ItemTable):
             features: Of the movies, learned vectors of which are added to the rows; or None.
         """
         super().__init__(name=f"{name}_table", movies=movies, width=width)
-        self._bits = config.bits
+        self._bands = (
+            [(width, config.bits)]
+            if config.bands is None
+            else [(band.width, band.bits) for band in config.bands]
+        )
         self._unit_length = unit_length
         self._features = None if features is None else tf.constant(features.values)
         self._weights = self.add_weight(
@@ -67,11 +73,15 @@ class DenseTable(ItemTable):
         if self._features is not None:
             # The features of padding are zero, so its row stays zero.
             rows = rows + tf.matmul(self._features, self._vectors)
-        return rounded(unit_rows(rows) if self._unit_length else rows, self._bits)
+        rows = unit_rows(rows) if self._unit_length else rows
+        parts = tf.split(rows, [width for width, _ in self._bands], axis=1)
+        kept = [rounded(part, bits) for part, (_, bits) in zip(parts, self._bands, strict=True)]
+        return tf.concat(kept, axis=1) if len(kept) > 1 else kept[0]
 
     def serve(self) -> ServedTable:
         """See `ItemTable.serve`."""
-        return _Served(self.rows().numpy())
+        widths = [width for width, _ in self._bands]
+        return _Served(np.split(self.rows().numpy(), np.cumsum(widths)[:-1], axis=1))
 
     def _take(self, rows: npt.NDArray[np.float32]) -> None:
         self._weights.assign(rows * self._not_padding())
@@ -88,14 +98,26 @@ class DenseTable(ItemTable):
 
 
 class _Served(ServedTable):
-    def __init__(self, rows: npt.NDArray[np.float32]) -> None:
-        self._rows = rows
+    """Bands of columns, float32 [movies + 1, width of the band] each, as constants."""
+
+    def __init__(self, bands: Sequence[npt.NDArray[np.float32]]) -> None:
+        # Each of its own memory: slices of one array would be no equal constants.
+        self._bands = [np.ascontiguousarray(band) for band in bands]
 
     def look_up(self, ids: tf.Tensor) -> tf.Tensor:
-        return tf.gather(tf.constant(self._rows), ids)
+        found = [tf.gather(tf.constant(band), ids) for band in self._bands]
+        return tf.concat(found, axis=2) if len(found) > 1 else found[0]
 
     def scores(self, context: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(context, tf.constant(self._rows), transpose_b=True)
+        parts = tf.split(context, [band.shape[1] for band in self._bands], axis=1)
+        products = [
+            tf.matmul(part, tf.constant(band), transpose_b=True)
+            for part, band in zip(parts, self._bands, strict=True)
+        ]
+        total = products[0]
+        for product in products[1:]:
+            total = total + product
+        return total
 
 
 def build(

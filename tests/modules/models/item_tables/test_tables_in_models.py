@@ -23,6 +23,7 @@ TABLES: list[dict[str, Any]] = [
     {"name": "dense"},
     {"name": "dense", "bits": 4},
     {"name": "dense", "width": 6},
+    {"name": "dense", "bands": [{"width": 3, "bits": 4}, {"width": 5, "bits": 2}]},
     {"name": "semi_tensor", "rank": 8},
     {"name": "semi_tensor", "rank": 8, "width": 6, "bits": 4},
 ]
@@ -89,3 +90,24 @@ def test_the_bound_of_scores_holds_for_rows_of_length_one_alone() -> None:
     assert make_model({"name": "dense"}, scoring="cosine").score_bound == 20
     assert make_model({"name": "dense", "bits": 4}, scoring="cosine").score_bound is None
     assert make_model({"name": "semi_tensor"}, scoring="cosine").score_bound is None
+
+
+def test_bands_round_each_with_its_own_step() -> None:
+    bands = [{"width": 3, "bits": 4}, {"width": 4, "bits": 2}]
+    model = make_model({"name": "dense", "bands": bands})
+    (weights,) = model.movie_tables
+    weights.assign(weights * ([100.0] * 3 + [1.0] * 4))
+    table = model.scoring_table().numpy()
+    assert (model.width, table.shape) == (7, (MOVIES + 1, 7))
+    for columns, largest in ((table[:, :3], 7), (table[:, 3:], 1)):
+        codes = columns / (np.abs(columns).max() / largest)
+        np.testing.assert_allclose(codes, np.round(codes), atol=1e-4)
+        assert np.abs(codes).max() > 0.5
+    assert table[:, :3].max() > 20 * table[:, 3:].max()
+
+
+def test_bands_beside_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match="set width and bits to null"):
+        ModelConfig.model_validate(
+            {"item_table": {"name": "dense", "bits": 4, "bands": [{"width": 8, "bits": 2}]}}
+        )
