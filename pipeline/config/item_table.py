@@ -96,8 +96,8 @@ class CodebooksTableConfig(_TableConfig):
         "learned",
         description=(
             "of codes to movies; learned: with all else, from the loss (Chen et al., ICML 2020); "
-            "teacher: k-means of the teacher's table, before training, which needs "
-            "training.distillation"
+            "teacher: k-means of the teacher's rows, before training, which needs "
+            "training.distillation.matching"
         ),
     )
 
