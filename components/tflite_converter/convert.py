@@ -5,20 +5,17 @@ TensorFlow's converter ends the whole process on some graphs, which nothing insi
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from components.tflite_converter.child_process import run, tail
+from components.tflite_converter.quantize import CALIBRATED
+from components.tflite_converter.samples import Samples, write_samples
 from pipeline.errors import PocketRecError
 
 WORKER = (sys.executable, "-m", "components.tflite_converter.worker")
-
-_TAIL_LINES = 15
 
 
 class ConversionError(PocketRecError):
@@ -30,6 +27,8 @@ def convert(
     variant: str,
     *,
     timeout_seconds: float,
+    float32: bytes | None = None,
+    samples: Samples | None = None,
     worker: Sequence[str] = WORKER,
 ) -> bytes:
     """Converts a SavedModel.
@@ -38,8 +37,11 @@ def convert(
         saved_model: Folder of the SavedModel.
         variant: A `VariantName`.
         timeout_seconds: After these the child process is ended.
-        worker: Command of the child process; gets the SavedModel's folder, the variant and the
-            file to write.
+        float32: The file of that variant, where it is there: those of fewer bits are made from it,
+            and TensorFlow is not needed then.
+        samples: What `CALIBRATED` takes the ranges of activations of.
+        worker: Command of the child process; gets what to convert, the variant, the file to write,
+            and a file of samples where there are any.
 
     Returns:
         Content of the `.tflite` file.
@@ -50,45 +52,17 @@ def convert(
     """
     with tempfile.TemporaryDirectory(prefix="pocketrec-convert-") as folder:
         output, log = Path(folder, f"{variant}.tflite"), Path(folder, "log")
-        outcome = _run([*worker, saved_model, variant, str(output)], log, timeout_seconds)
+        source, further = saved_model, []
+        if float32 is not None:
+            Path(folder, "source.tflite").write_bytes(float32)
+            source = str(Path(folder, "source.tflite"))
+        if variant == CALIBRATED and samples is not None:
+            further = [str(write_samples(Path(folder, "samples.npz"), samples))]
+        outcome = run([*worker, source, variant, str(output), *further], log, timeout_seconds)
         if outcome is None and output.is_file():
             return output.read_bytes()
         raise ConversionError(
             f"variant {variant} of {saved_model}: the conversion "
             f"{outcome or 'ended without writing a file'}. Leave {variant!r} out of "
-            f"conversion.variants, or see the end of its log:\n{_tail(log)}"
+            f"conversion.variants, or see the end of its log:\n{tail(log)}"
         )
-
-
-def _run(command: Sequence[str], log: Path, timeout_seconds: float) -> str | None:
-    """Runs a command; returns what went wrong with it, or None."""
-    with log.open("wb") as output:
-        # A session of its own, so that whatever it starts ends with it.
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            status = child.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            return (
-                f"took longer than {timeout_seconds:g} seconds (conversion.timeout_seconds) and "
-                "was ended"
-            )
-        finally:
-            # Also where this process is interrupted.
-            if child.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-    if status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
-    return f"failed with exit status {status}" if status else None
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:]) or "  (it said nothing)"

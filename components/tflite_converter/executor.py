@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import tensorflow_transform as tft
 from tfx.dsl.components.base import base_executor
 from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.tflite_converter.held_out import read_held_out
 from components.tflite_converter.layout import write_artifact
-from components.tflite_converter.parity import HeldOut
 from components.tflite_converter.variants import Conversion, convert_variants
 from modules import features
-from modules.evaluation.ranking import Ragged
 from modules.local_copy import local_copy
-from modules.serving_inputs import ServingInput, further_inputs, inputs_of_windows
+from modules.serving_inputs import further_inputs
 from modules.training.hyperparameters import saved_values, tuned_model
-from modules.training.input import read_windows
 from modules.training.warm_start import FOLDER, WEIGHTS_FOLDER, load_weights
-from modules.user_attributes import ID_FEATURES
 from modules.vocabulary import read_vocabulary, vocabulary_path
 from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
@@ -65,12 +59,12 @@ class Executor(base_executor.BaseExecutor):
             )
             conversion = convert_variants(
                 str(saved_model),
-                _held_out(
-                    input_dict[EXAMPLES],
+                read_held_out(
+                    artifact_utils.get_split_uris(input_dict[EXAMPLES], features.SPLIT_EVAL),
                     graph_uri,
-                    len(movie_ids),
-                    config.parity_windows,
-                    further_inputs(model_config),
+                    movies=len(movie_ids),
+                    count=config.parity_windows,
+                    inputs=further_inputs(model_config),
                 ),
                 config=config,
             )
@@ -103,43 +97,17 @@ def _hand_on_weights(folder: str, converted: Artifact) -> None:
         converted.set_int_custom_property("span", span)
 
 
-def _held_out(
-    examples: list[Artifact],
-    graph_uri: str,
-    movies: int,
-    count: int,
-    inputs: Sequence[ServingInput],
-) -> HeldOut:
-    patterns = [f"{uri}/*" for uri in artifact_utils.get_split_uris(examples, features.SPLIT_EVAL)]
-    spec = tft.TFTransformOutput(graph_uri).transformed_feature_spec()
-    columns = {given.column for given in inputs}
-    windows = read_windows(
-        patterns,
-        spec,
-        with_seen=True,
-        movies=movies,
-        with_rating=features.CONTEXT_RATING in columns,
-        with_time=features.CONTEXT_TIMESTAMP in columns,
-        with_user=not columns.isdisjoint(ID_FEATURES),
-    ).first(count)
-    return HeldOut(
-        context=windows.context.astype(np.int64),
-        # A held-out window has one target, and 0 elsewhere.
-        target=windows.target.max(axis=1).astype(np.int64),
-        seen=Ragged(windows.seen.astype(np.int64), windows.seen_splits),
-        movies=movies,
-        further=inputs_of_windows((given.name for given in inputs), windows.columns()),
-    )
-
-
 def _log(conversion: Conversion) -> None:
     for name, variant in conversion.variants.items():
         logging.info(
-            "%s: %d bytes, recall@10 %.4f (Keras %.4f), top-10 overlap %.4f on %d eval windows",
+            "%s: %d bytes, recall@10 %.4f (Keras %.4f), top-10 overlap %.4f on %d eval windows, "
+            "%.3f ms, %d bytes of memory",
             name,
             len(variant.content),
             variant.recall_at_10,
             conversion.keras_recall_at_10,
             variant.top10_overlap,
             conversion.windows,
+            variant.costs.latency_ms,
+            variant.costs.memory_bytes,
         )

@@ -102,9 +102,12 @@ def report(
                 "recall_at_10": variant.recall_at_10,
                 "keras_recall_at_10": conversion.keras_recall_at_10,
                 "windows": conversion.windows,
+                "latency_ms": variant.costs.latency_ms,
+                "memory_bytes": variant.costs.memory_bytes,
             }
             for name, variant in conversion.variants.items()
         },
+        "not_made": dict(conversion.not_made),
     }
 
 

@@ -1,4 +1,4 @@
-"""The child process of `convert`: `worker SAVED_MODEL VARIANT OUTPUT`."""
+"""The child process of `convert`: `worker SOURCE VARIANT OUTPUT [SAMPLES]`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 from components.tflite_converter.flatbuffer import finish
+from components.tflite_converter.quantize import is_quantized, quantized
+from components.tflite_converter.samples import read_samples
 from pipeline.config.delivery import VariantName
 
 
@@ -16,13 +18,22 @@ def main(arguments: Sequence[str]) -> None:
     """Converts a SavedModel's `serving_default` and writes the file, whole or not at all.
 
     Args:
-        arguments: Folder of the SavedModel, variant, file to write.
+        arguments: Folder of the SavedModel, or its float32 file where the variant has fewer bits;
+            variant; file to write; file of samples, for the variant that needs any.
 
     Raises:
-        ValueError: There is no such variant.
+        ValueError: There is no such variant, or it needs samples.
     """
-    saved_model, variant, output = arguments
-    content = finish(_convert(saved_model, variant))
+    source, variant, output, *further = arguments
+    if variant not in get_args(VariantName):
+        raise ValueError(f"variant {variant!r} is none of {get_args(VariantName)}")
+    if is_quantized(variant):
+        path = Path(source)
+        float32 = path.read_bytes() if path.is_file() else _convert(source, "float32")
+        samples = read_samples(Path(further[0])) if further else None
+        content = quantized(float32, variant, samples)
+    else:
+        content = finish(_convert(source, variant))
     unfinished = Path(f"{output}.part")
     with unfinished.open("wb") as file:
         file.write(content)
@@ -32,19 +43,14 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _convert(saved_model: str, variant: str) -> bytes:
-    if variant not in get_args(VariantName):
-        raise ValueError(f"variant {variant!r} is none of {get_args(VariantName)}")
-    # Most of a conversion's time is this import: a wrong variant need not wait for it.
+    # Most of a conversion's time is this import: variants of fewer bits need not wait for it.
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(
         saved_model, signature_keys=["serving_default"]
     )
-    if variant != "float32":
-        # Without examples of inputs: dynamic range. Weights become int8, each product quantizes
-        # its other side as it runs, and all else stays in float32.
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant == "float16":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     return bytes(converter.convert())
 

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from pipeline.config.base import Section
 from pipeline.registry import vertex_address
 
-VariantName = Literal["float32", "float16", "int8"]
+VariantName = Literal["float32", "float16", "int8", "int8_full", "int4"]
+"""int8: weights; int8_full: activations too; int4: weights in 4 bits, activations as in int8."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -18,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class ConversionConfig(Section):
     """TFLite variants."""
 
-    variants: tuple[VariantName, ...] = ("float32", "float16", "int8")
+    variants: tuple[VariantName, ...] = ("float32", "float16", "int8", "int4")
     gated: VariantName = Field("int8", description="the variant that is evaluated and gated")
     top_k: int = Field(100, ge=1, le=1000, description="K: ids and scores the graph returns")
     timeout_seconds: float = Field(300, gt=0, description="for one variant's conversion")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.tflite_converter import worker
+from components.tflite_converter.quantize import is_quantized
+from components.tflite_converter.samples import write_samples
 from tests.components.tflite_converter import toy
 
 
@@ -37,7 +39,13 @@ def converted(
     @cache
     def make(encoder: str, variant: str) -> bytes:
         output = Path(folder, f"{encoder}-{variant}.tflite")
-        worker.main([saved_model(encoder), variant, str(output)])
+        if is_quantized(variant):
+            make(encoder, "float32")
+            source = str(folder / f"{encoder}-float32.tflite")
+        else:
+            source = saved_model(encoder)
+        samples = write_samples(folder / f"{encoder}.npz", toy.samples(encoder))
+        worker.main([source, variant, str(output), str(samples)])
         return output.read_bytes()
 
     return make

@@ -67,6 +67,6 @@ def _wait_until_gone(pid: int) -> None:
 
 
 def test_an_unknown_variant_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'int4' is none of"):
-        worker.main(["m", "int4", str(tmp_path / "out")])
+    with pytest.raises(ValueError, match="'int3' is none of"):
+        worker.main(["m", "int3", str(tmp_path / "out")])
     assert list(tmp_path.iterdir()) == []

@@ -153,6 +153,11 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     assert said["sha256"] == hashlib.sha256(int8).hexdigest()
     assert said["windows"] == 25
     assert said["top10_overlap"] > 0.85
+    # Measured, so all that is known is that they are.
+    assert said["latency_ms"] > 0
+    assert isinstance(said["memory_bytes"], int)
+    assert said["memory_bytes"] > 0
+    assert report["not_made"] == {}
     assert report["variants"]["float32"]["recall_at_10"] == said["keras_recall_at_10"]
     assert output.get_int_custom_property("int8_bytes") == len(int8)
     # What a warm start needs goes on as it is, and tells the span.

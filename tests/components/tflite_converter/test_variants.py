@@ -10,19 +10,28 @@ import numpy as np
 import pytest
 
 from components.tflite_converter.convert import ConversionError
+from components.tflite_converter.costs import Costs
 from components.tflite_converter.parity import HeldOut, recall_at_10, top10_overlap
+from components.tflite_converter.samples import Samples
 from components.tflite_converter.smoke import further_probes
-from components.tflite_converter.variants import convert_variants, saved_model_answers
+from components.tflite_converter.variants import (
+    Conversion,
+    Meter,
+    convert_variants,
+    saved_model_answers,
+)
 from components.tflite_converter.worker import main
 from modules.evaluation.ranking import Ragged
 from modules.models import serving
 from modules.models.recommender import Recommender
-from pipeline.config.delivery import ConversionConfig
+from pipeline.config.delivery import ConversionConfig, VariantName
 from pipeline.config.model import LstmConfig, ModelConfig
 from tests.components.tflite_converter import toy
 
 CONFIG = ConversionConfig(top_k=toy.TOP_K)
+COSTS = Costs(latency_ms=0.5, memory_bytes=4096)
 Converted = Callable[[str, str], bytes]
+NO_MODEL = b"not a model, but long enough to be read as one" * 8
 
 
 def held_out(count: int = 64, encoder: str = "cnn") -> HeldOut:
@@ -49,24 +58,44 @@ def copying(folder: Path, files: Mapping[Any, bytes]) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+def meter(content: bytes, samples: Samples, *, name: str, timeout_seconds: float) -> Costs:
+    """Takes no time; `test_costs` measures."""
+    assert content
+    assert name
+    assert timeout_seconds > 0
+    assert samples["context_movie_id"].dtype == np.int32
+    return COSTS
+
+
+def made(files: Mapping[Any, bytes], encoder: str, folder: Path, saved_model: str) -> Conversion:
+    return convert_variants(
+        saved_model,
+        held_out(encoder=encoder),
+        config=CONFIG,
+        worker=copying(folder, files),
+        meter=meter,
+    )
+
+
 @pytest.mark.parametrize("encoder", list(toy.ENCODERS))
 def test_variants_answer_as_the_saved_model_does(
     encoder: str, saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
 ) -> None:
-    windows = held_out(encoder=encoder)
     files = {name: converted(encoder, name) for name in CONFIG.variants}
-    conversion = convert_variants(
-        saved_model(encoder), windows, config=CONFIG, worker=copying(tmp_path, files)
-    )
-    assert list(conversion.variants) == ["float32", "float16", "int8"]
+    conversion = made(files, encoder, tmp_path, saved_model(encoder))
+    assert list(conversion.variants) == ["float32", "float16", "int8", "int4"]
     assert conversion.windows == 64
+    assert conversion.not_made == {}
     for name, variant in conversion.variants.items():
         assert variant.content == files[name]
+        assert variant.costs == COSTS
         assert variant.sha256 == hashlib.sha256(files[name]).hexdigest()
     overlap = {name: variant.top10_overlap for name, variant in conversion.variants.items()}
     assert overlap["float32"] > 0.995
     assert overlap["float16"] > 0.98
     assert overlap["int8"] > 0.85
+    # Random tables are the hardest to hold in 4 bits.
+    assert overlap["int4"] > 0.5
     assert conversion.variants["float32"].recall_at_10 == conversion.keras_recall_at_10
 
 
@@ -75,21 +104,60 @@ def test_a_broken_table_shows_in_the_overlap(
 ) -> None:
     files = {name: converted("cnn", name) for name in CONFIG.variants}
     files["int8"] = toy.corrupt_table(files["int8"])
-    conversion = convert_variants(
-        saved_model("cnn"), held_out(), config=CONFIG, worker=copying(tmp_path, files)
-    )
+    conversion = made(files, "cnn", tmp_path, saved_model("cnn"))
     assert conversion.variants["int8"].top10_overlap < 0.3
 
 
-def test_a_variant_that_is_no_model_is_named(
+@pytest.mark.parametrize("broken", ["float32", "int8"])
+def test_a_gated_variant_or_a_reference_that_is_no_model_is_an_error(
+    broken: VariantName, saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    files = {name: converted("bow", name) for name in CONFIG.variants}
+    files[broken] = NO_MODEL
+    with pytest.raises(ConversionError, match=rf"{broken}.*LiteRT cannot load it"):
+        made(files, "bow", tmp_path, saved_model("bow"))
+
+
+def test_another_variant_that_cannot_be_had_is_left_out_with_its_reason(
+    saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    files = {name: converted("bow", name) for name in CONFIG.variants if name != "int4"}
+    files["float16"] = NO_MODEL
+    conversion = made(files, "bow", tmp_path, saved_model("bow"))
+    assert list(conversion.variants) == ["float32", "int8"]
+    assert sorted(conversion.not_made) == ["float16", "int4"]
+    assert "LiteRT cannot load it" in conversion.not_made["float16"]
+    assert "variant int4 of" in conversion.not_made["int4"]
+    assert "FileNotFoundError" in conversion.not_made["int4"]
+
+
+def test_a_variant_whose_measurement_crashes_is_left_out_unless_it_is_needed(
     saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
 ) -> None:
     files = {name: converted("bow", name) for name in CONFIG.variants}
-    files["float16"] = b"not a model, but long enough to be read as one" * 8
-    with pytest.raises(ConversionError, match=r"float16.*LiteRT cannot load it"):
-        convert_variants(
-            saved_model("bow"), held_out(), config=CONFIG, worker=copying(tmp_path, files)
+
+    def crashing(name_of_crash: str) -> Meter:
+        def measure(
+            content: bytes, samples: Samples, *, name: str, timeout_seconds: float
+        ) -> Costs:
+            if name == name_of_crash:
+                raise ConversionError("crashed")
+            return meter(content, samples, name=name, timeout_seconds=timeout_seconds)
+
+        return measure
+
+    def measured_by(measure: Meter) -> Conversion:
+        return convert_variants(
+            saved_model("bow"),
+            held_out(),
+            config=CONFIG,
+            worker=copying(tmp_path, files),
+            meter=measure,
         )
+
+    assert measured_by(crashing("int4")).not_made == {"int4": "crashed"}
+    with pytest.raises(ConversionError, match="crashed"):
+        measured_by(crashing("int8"))
 
 
 def test_a_model_of_another_k_is_refused(
@@ -99,7 +167,11 @@ def test_a_model_of_another_k_is_refused(
     config = ConversionConfig(top_k=toy.TOP_K - 1)
     with pytest.raises(ConversionError, match=r"answers have the shape \(22, 20\)"):
         convert_variants(
-            saved_model("bow"), held_out(), config=config, worker=copying(tmp_path, files)
+            saved_model("bow"),
+            held_out(),
+            config=config,
+            worker=copying(tmp_path, files),
+            meter=meter,
         )
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from components.tflite_converter import flatbuffer
+from components.tflite_converter.smoke import further_probes
 from modules.models import serving
 from modules.models.recommender import Recommender
-from modules.serving_inputs import further_inputs
+from modules.serving_inputs import FURTHER_INPUTS, further_inputs
 from pipeline.config.model import ModelConfig
 
 MOVIES, LENGTH, TOP_K, DIM = 300, 6, 20, 16
@@ -35,15 +37,37 @@ ENCODERS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Converted by thorough tests alone.
+OTHER_ENCODERS: dict[str, dict[str, Any]] = {
+    "gru": {"encoder": {"name": "gru", "units": 16}},
+    "lru": {"encoder": {"name": "lru", "layers": 1}},
+    "mixer": {
+        "encoder": {"name": "mixer", "heads": 2, "attention_blocks": 1},
+        "scoring": "cosine",
+    },
+}
+
 
 def config(encoder: str, **settings: Any) -> ModelConfig:
     """The settings of a toy."""
-    return ModelConfig.model_validate({"dim": DIM, **ENCODERS[encoder], **settings})
+    return ModelConfig.model_validate(
+        {"dim": DIM, **(ENCODERS | OTHER_ENCODERS)[encoder], **settings}
+    )
 
 
 def inputs(encoder: str) -> list[str]:
     """What a toy reads beside the ids."""
     return [given.name for given in further_inputs(config(encoder))]
+
+
+def samples(encoder: str, count: int = 64) -> dict[str, npt.NDArray[Any]]:
+    """Random histories, with what a toy reads beside them."""
+    random = np.random.default_rng(13)
+    context = random.integers(1, MOVIES, (count, LENGTH), np.int64, endpoint=True)
+    context[: count // 2, : LENGTH // 2] = 0
+    further, _ = further_probes(context, context, inputs(encoder))
+    given = {name: values.astype(FURTHER_INPUTS[name].dtype) for name, values in further.items()}
+    return {"context_movie_id": context.astype(np.int32), **given}
 
 
 def recommender(encoder: str, *, movies: int = MOVIES, **settings: Any) -> Recommender:

@@ -89,7 +89,7 @@ def test_sections_travel_as_json() -> None:
         ("history.length=0", ["history.length", "greater than or equal to 1", "got 0"]),
         ("history.stride=51", ["stride (51)", "length (50)"]),
         ("model.encoder.name=rnn", ["model.encoder", "rnn", "'bow', 'cnn'"]),
-        ("conversion.gated=int4", ["conversion.gated", "int4", "'float32'"]),
+        ("conversion.gated=int2", ["conversion.gated", "int2", "'float32'"]),
         ("conversion.variants=[int8]", ["variants must hold float32"]),
         ("data.split.eval_start=5", ["eval_start and test_start go together"]),
         ("seed.x=1", ["seed", "valid integer"]),
