@@ -152,6 +152,51 @@ def demo(result: Mapping[str, Any]) -> str:
     )
 
 
+def ladder(result: Mapping[str, Any]) -> str:
+    """Returns what each variant of each encoder takes, one table a figure."""
+    rows = result["rows"]
+    figures = {
+        "Bytes of the file": ("bytes", "{:,}"),
+        "Milliseconds of a recommendation, median": ("latency_ms", "{:.3f}"),
+        "Memory, kB": ("memory_bytes", "{:,.0f}"),
+        "Share of the SavedModel's first ten that is shown too": ("top10_overlap", "{:.3f}"),
+        "Recall@10 of the eval split": ("recall_at_10", "{:.4f}"),
+    }
+    parts = [
+        "`.venv/bin/python -m benchmarks.ladder --trained WORKSPACE`: models with cosine scores of "
+        f"{result['movies']:,} movies, dim {result['dim']}, N = {result['history']}, the best 100 "
+        "of which the graph returns; one thread; load average of the machine "
+        f"{result['load_average']}. Encoders are untrained but for the one that says so: their "
+        "random weights are harder to round than trained ones. Memory is how much the peak of a "
+        "process's resident memory grows by loading the file and answering once, with some "
+        "megabytes of the interpreter's own code."
+    ]
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    for title, (key, form) in figures.items():
+        by_model: dict[str, dict[str, str]] = {}
+        for row in rows:
+            if row[key] is not None:
+                value = row[key] / 1000 if key == "memory_bytes" else row[key]
+                by_model.setdefault(row["model"], {})[row["variant"]] = form.format(value)
+        table = [
+            [name, *(by_variant.get(variant, "-") for variant in variants)]
+            for name, by_variant in by_model.items()
+        ]
+        if table:
+            columns = ["model", *variants]
+            parts.append(
+                f"{title}:\n\n"
+                + tabulate(
+                    table,
+                    columns,
+                    tablefmt="github",
+                    disable_numparse=True,
+                    colalign=("left", *["right"] * len(variants)),
+                )
+            )
+    return "\n\n".join(parts)
+
+
 def build() -> str:
     """Returns the document, with a section for each result that has been measured."""
     sections = [HEADER]
@@ -189,6 +234,8 @@ def build() -> str:
             f"{latency['threads']} thread of LiteRT, {latency['invocations']:,} invocations, load "
             f"average of the machine {latency['load_average']:.1f}.\n\n" + records(latency["rows"])
         )
+    for result in read_results("ladder").values():
+        sections.append("## The quantization ladder\n\n" + ladder(result))
     for result in read_results("demo").values():
         sections.append("## The demo in a browser\n\n" + demo(result))
     for speed in read_results("loss_speed").values():
