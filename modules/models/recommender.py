@@ -89,22 +89,32 @@ class Recommender(keras.Model):
     @property
     def movie_tables(self) -> list[keras.Variable]:
         """Weights with a row a vocabulary id, [movies + 1, ...]."""
-        tables = [weights for table in self._tables for weights in table.row_weights]
+        tables = [weights for table in self.item_tables for weights in table.row_weights]
         return tables if self._bias is None else [*tables, self._bias]
 
     @property
     def feature_tables(self) -> list[keras.Variable]:
         """Weights with a row an item feature, [features, ...]."""
-        return [weights for table in self._tables for weights in table.feature_weights]
+        return [weights for table in self.item_tables for weights in table.feature_weights]
 
     @property
     def input_table(self) -> tf.Tensor:
         """What histories look their movies up in: float32 [movies + 1, width]."""
         return self._items.rows()
 
-    def scoring_table(self) -> tf.Tensor:
-        """What context vectors are multiplied with: float32 [movies + 1, width]."""
-        return self._labels.rows()
+    def scoring_table(self, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """What context vectors are multiplied with: float32 [movies + 1, width].
+
+        Args:
+            seed: int32 [2], in training: that of `call`.
+        """
+        return self._labels.rows() if seed is None else self._labels.training_rows(seed)
+
+    def regularisation(self) -> tf.Tensor | None:
+        """What training adds to the mean loss of a target: float32 [], or None."""
+        parts = [table.regularisation() for table in self.item_tables]
+        given = [part for part in parts if part is not None]
+        return tf.add_n(given) if given else None
 
     def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
         """Gives the item tables a teacher's rows to begin with, see `ItemTable.begin_from`."""
@@ -142,8 +152,8 @@ class Recommender(keras.Model):
 
         Args:
             context: A batch of any length up to `history_length`, padded on either side.
-            training: Whether to drop values.
-            seed: int32 [2], which values; needed in training.
+            training: Whether to drop values, and parts of tables that have such.
+            seed: int32 [2], which ones; needed in training.
 
         Returns:
             float32 [batch, history, width]: the context after each event.
@@ -154,7 +164,8 @@ class Recommender(keras.Model):
         if training and seed is None:
             raise ValueError("training needs a seed for dropout: int32 [2], new for each update")
         drop = seed if training else None
-        items = tf.gather(self.input_table, context.movie_id)
+        table = self.input_table if drop is None else self._items.training_rows(drop)
+        items = tf.gather(table, context.movie_id)
         history = self._history(context, items, drop)
         history = history._replace(items=self._dropout(history.items, drop))
         return self._finish(self.encoder(history, drop))
@@ -205,7 +216,8 @@ class Recommender(keras.Model):
         return head
 
     @property
-    def _tables(self) -> list[ItemTable]:
+    def item_tables(self) -> list[ItemTable]:
+        """The tables: one where the model is tied, else that of the input and that of scores."""
         return [self._items] if self.config.tied else [self._items, self._labels]
 
     def _table(self, name: str, features: ItemFeatures | None) -> ItemTable:

@@ -129,7 +129,7 @@ class Updater:
             tape.watch(model)
             vectors = self.model(part.context, training=True, seed=seed)
             picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), part.positions)
-            table, bias = self.model.scoring_table(), self.model.scoring_bias()
+            table, bias = self.model.scoring_table(seed), self.model.scoring_bias()
             if isinstance(self._loss, DistilledSoftmax):
                 loss = self._loss(picked, table, bias, part.targets, part.weights, part.teacher)
             elif isinstance(self._loss, ContextMatching):
@@ -143,6 +143,9 @@ class Updater:
             if self._recombination is not None and part.halves is not None:
                 own = model[len(self._model_weights) :]
                 loss += self._recombination(part.halves, own, table, bias)
+            regularisation = self.model.regularisation()
+            if regularisation is not None:
+                loss += tf.reduce_sum(part.weights) * regularisation
         # Some weights change no score, as the bias of the keys of a single head.
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, model, unconnected_gradients=zero)

@@ -132,6 +132,32 @@ class SemiTensorTableConfig(_TableConfig):
         return self
 
 
+class ElasticTableConfig(_TableConfig):
+    """Blocks of columns, of which a device keeps what its budget allows (PEEL, arXiv 2306.10532).
+
+    Movies are in segments, most popular first; each segment has as many movies as all before it.
+    """
+
+    name: Literal["elastic"] = "elastic"
+    blocks: int = Field(8, ge=1, le=64, description="equal parts of a row; must divide its width")
+    segments: int = Field(4, ge=1, le=8, description="of movies; files with more have more tables")
+    fall: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description=(
+            "share of a segment's blocks that the next, less popular one keeps; 1: all movies "
+            "keep as many"
+        ),
+    )
+    full_share: float = Field(
+        0.5, ge=0, le=1, description="share of training that sees the whole table, not a budget's"
+    )
+    diversity_weight: float = Field(
+        0.1, ge=0, description="of the squared correlation of columns of different blocks"
+    )
+
+
 def _named(given: Any) -> Any:
     # `--set model.item_table=semi_tensor`: the name alone stands for its defaults.
     return {"name": given} if isinstance(given, str) else given
@@ -139,7 +165,7 @@ def _named(given: Any) -> Any:
 
 ItemTableConfig = Annotated[
     Annotated[
-        CodebooksTableConfig | DenseTableConfig | SemiTensorTableConfig,
+        CodebooksTableConfig | DenseTableConfig | ElasticTableConfig | SemiTensorTableConfig,
         Field(discriminator="name"),
     ],
     BeforeValidator(_named),

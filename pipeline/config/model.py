@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.event_features import EventFeaturesConfig
-from pipeline.config.item_table import DenseTableConfig, ItemTableConfig
+from pipeline.config.item_table import DenseTableConfig, ElasticTableConfig, ItemTableConfig
 
 
 class BowConfig(Section):
@@ -190,6 +190,20 @@ class ModelConfig(Section):
                 f"item_features are added to rows, and a table {self.item_table.name} has none: "
                 "set item_table to dense"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _elastic_tables_fit(self) -> ModelConfig:
+        table = self.item_table
+        if not isinstance(table, ElasticTableConfig):
+            return self
+        width = table.width or self.dim
+        if width % table.blocks:
+            raise ValueError(
+                f"item_table.blocks: {table.blocks} equal blocks do not make a width of {width}"
+            )
+        if not self.tied:
+            raise ValueError("a table elastic is cut for look-ups and scores alike: set tied: true")
         return self
 
     @property

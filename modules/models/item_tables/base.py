@@ -60,6 +60,19 @@ class ItemTable(keras.layers.Layer, abc.ABC):
         Row 0 is padding: zero, and no gradient comes from it.
         """
 
+    def training_rows(self, seed: tf.Tensor) -> tf.Tensor:
+        """Returns what one update of the weights sees of the table; by default `rows`.
+
+        Args:
+            seed: int32 [2], of what is drawn; the same seed gives the same rows.
+        """
+        del seed
+        return self.rows()
+
+    def regularisation(self) -> tf.Tensor | None:
+        """Returns what training adds to the mean loss of a target: float32 [], or None."""
+        return None
+
     @abc.abstractmethod
     def serve(self) -> ServedTable:
         """Returns constants and operators that give `rows` on a device."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +9,7 @@ import tensorflow as tf
 
 from modules.models.item_features import ItemFeatures
 from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.constant import ConstantTable
 from modules.models.item_tables.rounding import rounded
 from modules.models.layers import unit_rows
 from pipeline.config.item_table import DenseTableConfig
@@ -80,8 +79,7 @@ class DenseTable(ItemTable):
 
     def serve(self) -> ServedTable:
         """See `ItemTable.serve`."""
-        widths = [width for width, _ in self._bands]
-        return _Served(np.split(self.rows().numpy(), np.cumsum(widths)[:-1], axis=1))
+        return ConstantTable(self.rows().numpy(), [width for width, _ in self._bands])
 
     def _take(self, rows: npt.NDArray[np.float32]) -> None:
         self._weights.assign(rows * self._not_padding())
@@ -95,29 +93,6 @@ class DenseTable(ItemTable):
     def feature_weights(self) -> list[keras.Variable]:
         """See `ItemTable.feature_weights`."""
         return [] if self._vectors is None else [self._vectors]
-
-
-class _Served(ServedTable):
-    """Bands of columns, float32 [movies + 1, width of the band] each, as constants."""
-
-    def __init__(self, bands: Sequence[npt.NDArray[np.float32]]) -> None:
-        # Each of its own memory: slices of one array would be no equal constants.
-        self._bands = [np.ascontiguousarray(band) for band in bands]
-
-    def look_up(self, ids: tf.Tensor) -> tf.Tensor:
-        found = [tf.gather(tf.constant(band), ids) for band in self._bands]
-        return tf.concat(found, axis=2) if len(found) > 1 else found[0]
-
-    def scores(self, context: tf.Tensor) -> tf.Tensor:
-        parts = tf.split(context, [band.shape[1] for band in self._bands], axis=1)
-        products = [
-            tf.matmul(part, tf.constant(band), transpose_b=True)
-            for part, band in zip(parts, self._bands, strict=True)
-        ]
-        total = products[0]
-        for product in products[1:]:
-            total = total + product
-        return total
 
 
 def build(

@@ -33,10 +33,18 @@ def rounded(values: tf.Tensor, bits: int | None) -> tf.Tensor:
         return values
     top = largest_code(bits)
     frozen = tf.stop_gradient(values)
-    if bits in _STEPS:
-        step = _STEPS[bits] * tf.sqrt(tf.reduce_mean(tf.square(frozen)))
-    else:
-        step = tf.reduce_max(tf.abs(frozen)) / top
-    step = tf.maximum(step, _SMALLEST_STEP)
+    step = step_of(tf.reduce_mean(tf.square(frozen)), tf.reduce_max(tf.abs(frozen)), bits)
     codes = tf.clip_by_value(tf.round(frozen / step), -top, top)
     return values + (codes * step - frozen)
+
+
+def step_of(mean_square: tf.Tensor, highest: tf.Tensor, bits: int) -> tf.Tensor:
+    """Returns the step between codes of numbers.
+
+    Args:
+        mean_square: float32, of any shape: of the numbers that share a step.
+        highest: float32, as `mean_square`: their largest magnitude.
+        bits: 2, 4 or 8.
+    """
+    step = _STEPS[bits] * tf.sqrt(mean_square) if bits in _STEPS else highest / largest_code(bits)
+    return tf.maximum(step, _SMALLEST_STEP)

@@ -1,0 +1,44 @@
+"""A table that is served as it is: constants, read by look-ups and products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from modules.models.item_tables.base import ServedTable
+
+
+class ConstantTable(ServedTable):
+    """See the module."""
+
+    def __init__(self, rows: npt.NDArray[np.float32], widths: Sequence[int] | None = None) -> None:
+        """Takes the rows.
+
+        Args:
+            rows: float32 [movies + 1, width].
+            widths: Of the bands of columns that are constants of their own; None: one of all.
+        """
+        self._widths = list(widths or [rows.shape[1]])
+        starts = np.cumsum(self._widths)[:-1]
+        # Each of its own memory: slices of one array would be no equal constants.
+        self._bands = [np.ascontiguousarray(band) for band in np.split(rows, starts, axis=1)]
+
+    def look_up(self, ids: tf.Tensor) -> tf.Tensor:
+        """See `ServedTable.look_up`."""
+        found = [tf.gather(tf.constant(band), ids) for band in self._bands]
+        return found[0] if len(found) == 1 else tf.concat(found, axis=2)
+
+    def scores(self, context: tf.Tensor) -> tf.Tensor:
+        """See `ServedTable.scores`."""
+        parts = [context] if len(self._bands) == 1 else tf.split(context, self._widths, axis=1)
+        products = [
+            tf.matmul(part, tf.constant(band), transpose_b=True)
+            for part, band in zip(parts, self._bands, strict=True)
+        ]
+        total = products[0]
+        for product in products[1:]:
+            total = total + product
+        return total

@@ -1,0 +1,201 @@
+"""One training, any budget: a table whose columns are in blocks that may be left out.
+
+PEEL (Zheng et al., arXiv 2306.10532) trains a table of blocks once and gives each device those that
+its memory holds. Here blocks are taken in a fixed order, see `elastic_layout`, and training sees
+the tables of all budgets: each part of an update draws one (as in slimmable networks, Yu et al.,
+2019, and Matryoshka representations, Kusupati et al., 2022). A regulariser keeps blocks from
+holding the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from modules.models.item_features import ItemFeatures
+from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.constant import ConstantTable
+from modules.models.item_tables.elastic_layout import (
+    Layout,
+    layout_at,
+    layout_within,
+    make_grid,
+    shares_by_fall,
+)
+from modules.models.item_tables.rounding import largest_code, step_of
+from modules.models.layers import unit_rows
+from pipeline.config.item_table import ElasticTableConfig
+
+# Far from the numbers of the places of dropout, and from the loss's.
+_DRAW = 998
+
+
+class ElasticTable(ItemTable):
+    """See the module.
+
+    Attributes:
+        grid: Its segments and blocks.
+        shares: float64 [segments, blocks], the order of cells: see `shares_in_order`.
+        layout: What `rows` and `serve` keep: everything, but inside `limited_to`.
+    """
+
+    def __init__(
+        self,
+        config: ElasticTableConfig,
+        *,
+        name: str,
+        movies: int,
+        width: int,
+        initial_std: float,
+        unit_length: bool,
+    ) -> None:
+        """Makes random rows.
+
+        Args:
+            config: Blocks, segments, bits and how they are trained.
+            name: Of the weights.
+            movies: Of the vocabulary, by falling count.
+            width: Of a row, a multiple of the blocks.
+            initial_std: Standard deviation of the rows' values.
+            unit_length: Whether rows are scaled to length one.
+
+        Raises:
+            ConfigError: There are too few movies for the segments.
+        """
+        super().__init__(name=f"{name}_table", movies=movies, width=width)
+        self._config = config
+        self._unit_length = unit_length
+        self.grid = make_grid(movies, config.segments, config.blocks)
+        self.shares = shares_by_fall(self.grid, config.fall)
+        self.layout: Layout = layout_at(self.shares, 1.0)
+        self._weights = self.add_weight(
+            shape=(movies + 1, width),
+            initializer=keras.initializers.RandomNormal(stddev=initial_std),
+            name=name,
+        )
+        self._weights.assign(self._weights * self._not_padding())
+        # Rows of fewer blocks meet a shorter part of the context.
+        self._gains = self.add_weight(
+            shape=(config.blocks,), initializer="ones", name=f"{name}_gains"
+        )
+        self.built = True
+
+    def rows(self) -> tf.Tensor:
+        """See `ItemTable.rows`: those of `layout`."""
+        return self._rows_of(tf.constant(self.layout, tf.int32))
+
+    def training_rows(self, seed: tf.Tensor) -> tf.Tensor:
+        """See `ItemTable.training_rows`: those of a budget that is drawn."""
+        whole, size = tf.unstack(
+            tf.random.stateless_uniform([2], seed + tf.constant([0, _DRAW], tf.int32))
+        )
+        # Budgets are drawn by their logarithm: halving one is as much a step at either end.
+        share = tf.exp(-np.log(self.grid.blocks) * size)
+        share = tf.where(whole < self._config.full_share, 1.0, share)
+        taken = tf.constant(self.shares, tf.float32) <= share
+        return self._rows_of(tf.maximum(tf.reduce_sum(tf.cast(taken, tf.int32), axis=1), 1))
+
+    def regularisation(self) -> tf.Tensor | None:
+        """See `ItemTable.regularisation`: the mean squared correlation between blocks' columns."""
+        blocks = self.grid.blocks
+        if not self._config.diversity_weight or blocks == 1:
+            return None
+        rows = unit_rows(tf.convert_to_tensor(self._weights))[1:]
+        columns = tf.math.l2_normalize(rows - tf.reduce_mean(rows, axis=0), axis=0)
+        correlation = tf.matmul(columns, columns, transpose_a=True)
+        block = np.arange(self.width) // (self.width // blocks)
+        other = tf.constant(block[:, np.newaxis] != block, tf.float32)
+        mean = tf.reduce_sum(tf.square(correlation) * other) / tf.reduce_sum(other)
+        return self._config.diversity_weight * mean
+
+    def serve(self) -> ServedTable:
+        """See `ItemTable.serve`."""
+        return ConstantTable(self.rows().numpy())
+
+    @contextlib.contextmanager
+    def limited_to(self, layout: Layout) -> Iterator[None]:
+        """Lets `rows` and `serve` keep fewer blocks inside a block of code."""
+        before, self.layout = self.layout, layout
+        try:
+            yield
+        finally:
+            self.layout = before
+
+    def layout_of_bytes(self, count: int) -> Layout | None:
+        """Returns the largest layout whose numbers take at most so many bytes.
+
+        Args:
+            count: Bytes of the numbers alone, of `bits` each, or 8 where the table has no bits.
+
+        Returns:
+            None where even the first blocks take more.
+        """
+        block_bits = self.width // self.grid.blocks * (self._config.bits or 8)
+        return layout_within(self.grid, self.shares, count * 8 / block_bits)
+
+    @property
+    def row_weights(self) -> list[keras.Variable]:
+        """See `ItemTable.row_weights`."""
+        return [self._weights]
+
+    def _rows_of(self, kept: tf.Tensor) -> tf.Tensor:
+        """Returns the rows of any layout.
+
+        Args:
+            kept: int32 [segments], at least one block each.
+
+        Returns:
+            float32 [movies + 1, width], zeros where a block is left out.
+        """
+        kept_of_row = tf.gather(kept, self.grid.segment_of_row)
+        block_of_column = np.arange(self.width) // (self.width // self.grid.blocks)
+        is_kept = tf.cast(block_of_column < kept_of_row[:, tf.newaxis], tf.float32)
+        rows = tf.convert_to_tensor(self._weights) * is_kept
+        if self._unit_length:
+            rows = unit_rows(rows)
+        rows *= tf.gather(self._gains, kept_of_row - 1)[:, tf.newaxis]
+        return rows if self._config.bits is None else self._rounded(rows, kept, self._config.bits)
+
+    def _rounded(self, rows: tf.Tensor, kept: tf.Tensor, bits: int) -> tf.Tensor:
+        """Rounds with a step of their own the rows that keep as many blocks: a device's table."""
+        frozen = tf.stop_gradient(rows)
+        parts = [
+            frozen[start:end]
+            for start, end in zip(self.grid.borders, self.grid.borders[1:], strict=False)
+        ]
+        squares = tf.stack([tf.reduce_sum(tf.square(part)) for part in parts])
+        numbers = tf.cast(kept, tf.float32) * (self.grid.sizes * (self.width // self.grid.blocks))
+        highest = tf.stack([tf.reduce_max(tf.abs(part)) for part in parts])
+        joined = tf.cast(kept[:, tf.newaxis] == kept, tf.float32)
+        square = tf.linalg.matvec(joined, squares) / tf.linalg.matvec(joined, numbers)
+        steps = step_of(square, tf.reduce_max(joined * highest, axis=1), bits)
+        step = tf.gather(steps, self.grid.segment_of_row)[:, tf.newaxis]
+        top = largest_code(bits)
+        codes = tf.clip_by_value(tf.round(frozen / step), -top, top)
+        return rows + (codes * step - frozen)
+
+
+def build(
+    config: ElasticTableConfig,
+    *,
+    name: str,
+    movies: int,
+    width: int,
+    initial_std: float,
+    unit_length: bool,
+    features: ItemFeatures | None,
+) -> ElasticTable:
+    """Builds the table; see `registry.build_item_table`."""
+    del features
+    return ElasticTable(
+        config,
+        name=name,
+        movies=movies,
+        width=width,
+        initial_std=initial_std,
+        unit_length=unit_length,
+    )

@@ -1,0 +1,115 @@
+"""Rows of any layout, and what training sees of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modules.models.item_tables.elastic import ElasticTable
+from pipeline.config.item_table import ElasticTableConfig
+from pipeline.config.model import ModelConfig
+
+
+def make_table(
+    movies: int = 40, width: int = 8, *, unit_length: bool = True, **config: Any
+) -> ElasticTable:
+    keras.utils.set_random_seed(5)
+    return ElasticTable(
+        ElasticTableConfig.model_validate({"name": "elastic", "blocks": 4, **config}),
+        name="items",
+        movies=movies,
+        width=width,
+        initial_std=0.3,
+        unit_length=unit_length,
+    )
+
+
+def test_rows_of_a_layout_by_hand() -> None:
+    table = make_table(2, 2, blocks=2, segments=2)
+    weights, gains = table.trainable_variables
+    weights.assign([[0, 0], [3, 4], [5, -12]])
+    gains.assign([7, 1])
+    np.testing.assert_allclose(table.rows(), [[0, 0], [0.6, 0.8], [5 / 13, -12 / 13]], rtol=1e-5)
+    # The second movie keeps one number, of length one, times the gain of one block.
+    with table.limited_to((2, 1)):
+        np.testing.assert_allclose(table.rows(), [[0, 0], [0.6, 0.8], [7, 0]], rtol=1e-5)
+    assert table.layout == (2, 2)
+
+
+def test_a_dot_product_keeps_lengths() -> None:
+    table = make_table(2, 2, blocks=2, segments=2, unit_length=False)
+    table.trainable_variables[0].assign([[0, 0], [3, 4], [5, -12]])
+    with table.limited_to((2, 1)):
+        np.testing.assert_allclose(table.rows(), [[0, 0], [3, 4], [5, 0]])
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_rows_with_as_many_blocks_share_one_step(bits: int) -> None:
+    table = make_table(unit_length=False, segments=3, bits=bits)
+    scale = np.linspace(3, 1, 41)[:, np.newaxis]
+    table.trainable_variables[0].assign(table.trainable_variables[0] * scale)
+    with table.limited_to((4, 2, 2)):
+        rows = table.rows().numpy()
+    head, rest = rows[:11], rows[11:]
+    assert (rest[:, 4:] == 0).all()
+    top = {2: 1, 4: 7, 8: 127}[bits]
+    for part in (head, rest):
+        codes = part / (np.abs(part).max() / top)
+        np.testing.assert_allclose(codes, np.round(codes), atol=1e-3)
+    assert np.abs(head).max() > 1.2 * np.abs(rest).max()
+
+
+def test_training_draws_budgets_by_the_seed() -> None:
+    table = make_table(segments=3)
+
+    def layout(number: int) -> tuple[int, ...]:
+        kept = table.training_rows(tf.constant([3, number])).numpy().reshape(41, 4, 2).any(axis=2)
+        first_rows = kept[np.array(table.grid.borders[:-1]) + 1]
+        return tuple(int(count) for count in first_rows.sum(axis=1))
+
+    drawn = [layout(number) for number in range(60)]
+    assert [layout(number) for number in range(60)] == drawn
+    assert 15 < drawn.count((4, 4, 4)) < 45
+    assert len(set(drawn)) > 5
+    assert all(list(kept) == sorted(kept, reverse=True) for kept in drawn)
+
+
+def test_all_of_training_may_see_the_whole_table() -> None:
+    table = make_table(full_share=1.0)
+    for number in range(5):
+        rows = table.training_rows(tf.constant([3, number]))
+        np.testing.assert_array_equal(rows, table.rows())
+
+
+def test_the_correlation_of_blocks_by_hand() -> None:
+    table = make_table(4, 2, blocks=2, segments=1, diversity_weight=0.5)
+    weights = table.trainable_variables[0]
+    weights.assign([[0, 0], [1, 1], [1, 1], [-1, -1], [-1, -1]])
+    np.testing.assert_allclose(table.regularisation(), 0.5, rtol=1e-5)
+    weights.assign([[0, 0], [1, 1], [1, -1], [-1, 1], [-1, -1]])
+    np.testing.assert_allclose(table.regularisation(), 0.0, atol=1e-6)
+    assert make_table(diversity_weight=0).regularisation() is None
+
+
+def test_budgets_in_bytes() -> None:
+    # 41 rows of 4 blocks of 2 numbers; first blocks take 82 bytes, or 41 with four bits.
+    assert make_table(segments=1).layout_of_bytes(163) == (1,)
+    assert make_table(segments=1).layout_of_bytes(164) == (2,)
+    assert make_table(segments=1, bits=4).layout_of_bytes(164) == (4,)
+    assert make_table(segments=1).layout_of_bytes(81) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dim": 20}, "8 equal blocks do not make a width of 20"),
+        ({"tied": False}, "set tied: true"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ModelConfig.model_validate({"item_table": "elastic", **settings})
