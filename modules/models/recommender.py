@@ -118,7 +118,7 @@ class Recommender(keras.Model):
 
     def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
         """Gives the item tables a teacher's rows to begin with, see `ItemTable.begin_from`."""
-        for table in self._tables:
+        for table in self.item_tables:
             table.begin_from(rows)
 
     @property

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from modules.models.item_features import ItemFeatures
@@ -115,6 +116,10 @@ class ElasticTable(ItemTable):
     def serve(self) -> ServedTable:
         """See `ItemTable.serve`."""
         return ConstantTable(self.rows().numpy())
+
+    def _take(self, rows: npt.NDArray[np.float32]) -> None:
+        # What counts most in the teacher's scores stands in the first columns.
+        self._weights.assign(rows * self._not_padding())
 
     @contextlib.contextmanager
     def limited_to(self, layout: Layout) -> Iterator[None]:

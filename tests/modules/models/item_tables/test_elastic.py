@@ -95,6 +95,16 @@ def test_the_correlation_of_blocks_by_hand() -> None:
     assert make_table(diversity_weight=0).regularisation() is None
 
 
+def test_a_teachers_rows_are_taken_as_they_are() -> None:
+    table = make_table(30, 4, unit_length=False)
+    rows = np.random.default_rng(0).normal(size=(31, 4)).astype(np.float32)
+    table.begin_from(rows)
+    np.testing.assert_array_equal(table.rows()[1:], rows[1:])
+    np.testing.assert_array_equal(table.rows()[0], np.zeros(4))
+    table.begin_from(None)
+    np.testing.assert_array_equal(table.rows()[1:], rows[1:])
+
+
 def test_budgets_in_bytes() -> None:
     # 41 rows of 4 blocks of 2 numbers; first blocks take 82 bytes, or 41 with four bits.
     assert make_table(segments=1).layout_of_bytes(163) == (1,)
