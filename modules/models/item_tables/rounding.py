@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-# Steps between codes, in root mean squares of all numbers, that lose least of a normal
-# distribution (Max, 1960): of three and fifteen codes. The 255 of eight bits are enough to reach
-# the largest number.
-_STEPS = {2: 1.224, 4: 0.352}
-
-# Of numbers that are all zero.
-_SMALLEST_STEP = 1e-12
-
-
-def largest_code(bits: int) -> int:
-    """Returns the largest code: 1, 7 or 127. Codes are symmetric, so that zero is exact."""
-    return int(2 ** (bits - 1)) - 1
+from modules.models.item_tables.few_bits import NORMAL_STEPS, SMALLEST_STEP, largest_code
 
 
 def rounded(values: tf.Tensor, bits: int | None) -> tf.Tensor:
@@ -46,5 +35,9 @@ def step_of(mean_square: tf.Tensor, highest: tf.Tensor, bits: int) -> tf.Tensor:
         highest: float32, as `mean_square`: their largest magnitude.
         bits: 2, 4 or 8.
     """
-    step = _STEPS[bits] * tf.sqrt(mean_square) if bits in _STEPS else highest / largest_code(bits)
-    return tf.maximum(step, _SMALLEST_STEP)
+    step = (
+        NORMAL_STEPS[bits] * tf.sqrt(mean_square)
+        if bits in NORMAL_STEPS
+        else highest / largest_code(bits)
+    )
+    return tf.maximum(step, SMALLEST_STEP)
