@@ -24,6 +24,7 @@ from components.registry_pusher.embedding import embed_manifest
 from components.registry_pusher.model_card import render_model_card
 from components.registry_pusher.shipping import figures
 from components.registry_pusher.signature import signature
+from modules.models.item_tables.elastic_groups import AFFINITIES_FILE, description
 from pipeline.config.root import Config
 from pocketrec_device.bundle import Movie
 from pocketrec_device.manifest import FORMAT, FORMAT_VERSION, MANIFEST_FILE
@@ -54,6 +55,7 @@ class BundleSource(pydantic.BaseModel):
         dataset: Name or path of the release.
         data_counts: What ingestion counted.
         model_name: Name in the registry.
+        assets: Files that belong to the model beside its variants, by name.
     """
 
     model_config = pydantic.ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -69,6 +71,7 @@ class BundleSource(pydantic.BaseModel):
     dataset: str
     data_counts: Mapping[str, int | float | str]
     model_name: str
+    assets: Mapping[str, bytes] = {}
 
 
 def write_bundle(source: BundleSource, target: Path) -> Path:
@@ -128,6 +131,7 @@ def bundle_files(source: BundleSource) -> dict[str, bytes]:
             },
         }
     )
+    files.update(source.assets)
     files[LINEAGE_FILE] = to_json({**source.lineage, "config": source.config.model_dump()})
     files[MODEL_CARD_FILE] = render_model_card(
         model_name=source.model_name,
@@ -224,6 +228,9 @@ def build_manifest(source: BundleSource, files: Mapping[str, bytes]) -> dict[str
         },
         "versions": {name: importlib.metadata.version(name) for name in _REPORTED_PACKAGES},
     }
+    if AFFINITIES_FILE in source.assets:
+        groups = len(source.assets[AFFINITIES_FILE]) // (len(source.movies) + 1)
+        manifest["groups"] = description(groups, len(source.movies))
     what_counts = {name: entry for name, entry in entries.items() if name not in _ABOUT_THE_MODEL}
     return {
         **manifest,

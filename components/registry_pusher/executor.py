@@ -22,6 +22,7 @@ from components.registry_pusher.conversion import read_conversion, read_movie_id
 from components.registry_pusher.push import Pushed
 from components.registry_pusher.shipping import left_out
 from components.registry_pusher.tags import registry_tags, run_metrics
+from components.tflite_converter.assets import read_assets
 from modules import features
 from modules.catalogue import read_catalogue
 from modules.evaluation.results import Validation, load_metrics, load_validation
@@ -162,6 +163,7 @@ class RegistryPusherExecutor(pusher_executor.Executor):
             dataset=_base_name(exec_properties["dataset"]),
             data_counts=counts_of(artifacts["examples"]),
             model_name=RegistryConfig.model_validate_json(exec_properties["config"]).model_name,
+            assets=read_assets(model_dir),
         )
 
     def _lineage(

@@ -11,6 +11,7 @@ from tfx.dsl.io import fileio
 from tfx.types import Artifact, artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.tflite_converter.assets import hand_on_assets
 from components.tflite_converter.held_out import read_held_out
 from components.tflite_converter.layout import write_artifact
 from components.tflite_converter.variants import Conversion, convert_variants
@@ -80,6 +81,7 @@ class Executor(base_executor.BaseExecutor):
                 hyperparameters=tuned,
             )
             _hand_on_weights(str(saved_model / WEIGHTS_FOLDER), converted)
+            hand_on_assets(str(saved_model), converted.uri)
         for name, variant in conversion.variants.items():
             converted.set_int_custom_property(f"{name}_bytes", len(variant.content))
 

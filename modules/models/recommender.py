@@ -134,6 +134,10 @@ class Recommender(keras.Model):
         items = self._items.serve()
         return items, items if self.config.tied else self._labels.serve()
 
+    def assets(self) -> dict[str, bytes]:
+        """Returns files that go with an export, by name."""
+        return {name: file for table in self.item_tables for name, file in table.assets().items()}
+
     def scoring_bias(self) -> tf.Tensor | None:
         """What is added to the scores: float32 [movies + 1], or None."""
         return None if self._bias is None else tf.convert_to_tensor(self._bias)

@@ -14,6 +14,7 @@ What surrounds the encoder is written for the interpreter of a phone, batch of o
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 
 import keras
@@ -37,6 +38,9 @@ from pipeline.errors import ConfigError
 # Below any score a model gives, and far from float32's limit even where one movie of a history
 # that holds it N times is pushed down N times.
 EXCLUDED = -1e9
+
+ASSETS_FOLDER = "assets.extra"
+"""Where a SavedModel keeps files of others."""
 
 
 def export(
@@ -76,6 +80,10 @@ def export(
         ],
     )
     archive.write_out(directory, verbose=False)
+    for name, content in recommender.assets().items():
+        tf.io.gfile.makedirs(posixpath.join(directory, ASSETS_FOLDER))
+        with tf.io.gfile.GFile(posixpath.join(directory, ASSETS_FOLDER, name), "wb") as file:
+            file.write(content)
 
 
 def check_top_k(top_k: int, *, movies: int, history_length: int) -> None:

@@ -19,6 +19,7 @@ from pipeline.cli import (
     recommend,
     registry,
     run,
+    slim,
     submit,
     sweep,
 )
@@ -38,7 +39,7 @@ GROUPS = {
         "dashboard": dashboard,
         "demo": demo,
     },
-    "registry": {"registry": registry},
+    "registry": {"registry": registry, "slim": slim},
     "deploy": {"compile": compile_command, "submit": submit},
     "shell": {"completion": completion},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -76,6 +77,10 @@ class ItemTable(keras.layers.Layer, abc.ABC):
     @abc.abstractmethod
     def serve(self) -> ServedTable:
         """Returns constants and operators that give `rows` on a device."""
+
+    def assets(self) -> Mapping[str, bytes]:
+        """Returns files that go with the served graph, by name; most tables have none."""
+        return {}
 
     def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:
         """Takes the rows of a teacher to begin with, as near as the table can come to them.

@@ -27,6 +27,7 @@ from modules.models.item_tables.elastic_layout import (
     make_grid,
     shares_by_fall,
 )
+from modules.models.item_tables.elastic_master import FILE, ElasticMaster, GroupTable
 from modules.models.item_tables.rounding import largest_code, step_of
 from modules.models.layers import unit_rows
 from pipeline.config.item_table import ElasticTableConfig
@@ -120,6 +121,25 @@ class ElasticTable(ItemTable):
     def _take(self, rows: npt.NDArray[np.float32]) -> None:
         # What counts most in the teacher's scores stands in the first columns.
         self._weights.assign(rows * self._not_padding())
+
+    def master(self) -> ElasticMaster:
+        """Returns the whole table, from which files for budgets are cut."""
+        whole = GroupTable(
+            weights=self._weights.numpy(),
+            gains=self._gains.numpy(),
+            block_weights=np.ones(self.shares.shape, np.float32),
+            shares=self.shares,
+        )
+        return ElasticMaster(
+            grid=self.grid,
+            bits=self._config.bits,
+            unit_length=self._unit_length,
+            groups=(whole,),
+        )
+
+    def assets(self) -> dict[str, bytes]:
+        """See `ItemTable.assets`: the whole table."""
+        return {FILE: self.master().to_bytes()}
 
     @contextlib.contextmanager
     def limited_to(self, layout: Layout) -> Iterator[None]:

@@ -71,18 +71,13 @@ class ElasticMaster:
         grid: Segments and blocks.
         bits: Of a stored number; None where training rounded nothing.
         unit_length: Whether rows are scaled to length one before the gains.
-        groups: The tables, one for each group of users.
-        centroids: float32 [groups, width]: a user is in the group whose centroid has the largest
-            product with the mean of the history's rows of `compass`.
-        compass: float32 [movies + 1, width]: rows of length one that groups are told by.
+        groups: The tables: everybody's, then those of groups of users, if there are any.
     """
 
     grid: Grid
     bits: int | None
     unit_length: bool
     groups: tuple[GroupTable, ...]
-    centroids: FloatArray
-    compass: FloatArray
 
     @property
     def width(self) -> int:
@@ -130,8 +125,6 @@ class ElasticMaster:
             blocks=np.int64(self.grid.blocks),
             bits=np.int64(self.bits or 0),
             unit_length=np.bool_(self.unit_length),
-            centroids=self.centroids,
-            compass=self.compass,
             **{
                 field.name: np.stack([getattr(table, field.name) for table in self.groups])
                 for field in dataclasses.fields(GroupTable)
@@ -165,8 +158,6 @@ class ElasticMaster:
                 bits=int(arrays["bits"]) or None,
                 unit_length=bool(arrays["unit_length"]),
                 groups=tuple(GroupTable(*table) for table in tables),
-                centroids=arrays["centroids"],
-                compass=arrays["compass"],
             )
         except (OSError, ValueError, KeyError) as error:
             raise RegistryError(f"{source}: not an elastic table ({error})") from None

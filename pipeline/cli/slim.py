@@ -1,0 +1,135 @@
+"""`pocketrec slim`: a bundle for any budget of bytes, cut from an elastic model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli import choices
+from pipeline.cli.common import give_up_soon, quiet_native
+from pipeline.cli.registry import add_registry_options
+from pipeline.cli.variant_choice import size
+
+if TYPE_CHECKING:
+    from pipeline.slim.cut import SlimBundle
+
+_DEFAULT_MODEL = "champion"
+
+EPILOG = """\
+examples:
+  pocketrec slim champion --budget 64KB
+  pocketrec slim 3 --budget 24KB --group 2 --output app/model
+  pocketrec recommend ./champion-64kb "Heat (1995)"
+
+Needs a model that was trained with model.item_table=elastic, no data and no TensorFlow. What is cut
+was not measured: `pocketrec evaluate` does that.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command to the parser."""
+    parser = subparsers.add_parser(
+        "slim",
+        usage="pocketrec slim [MODEL_OR_BUNDLE] --budget SIZE [options]",
+        help="cut a bundle for a budget of bytes from an elastic model",
+        description=(
+            "Cut a bundle from an elastic model, whose .tflite file is as large as a budget allows."
+        ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    model = parser.add_argument(
+        "model",
+        nargs="?",
+        default=_DEFAULT_MODEL,
+        metavar="MODEL_OR_BUNDLE",
+        help=f"an alias or version of the registry, or a bundle's folder (default: "
+        f"{_DEFAULT_MODEL})",
+    )
+    choices.of_models(model)
+    parser.add_argument(
+        "--budget", type=size, required=True, metavar="SIZE", help="most bytes, e.g. 64KB or 1.5MB"
+    )
+    parser.add_argument(
+        "--group",
+        type=int,
+        default=0,
+        metavar="G",
+        help="the table of a group of users, from 1 (default: everybody's)",
+    )
+    parser.add_argument(
+        "--variant", help="variant that gives all but the table (default: the gated one if it fits)"
+    )
+    output = parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder to write (default: ./MODEL-64kb)"
+    )
+    choices.of_folders(output)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_registry_options(parser)
+    parser.set_defaults(handler=handler)
+
+
+def handler(args: argparse.Namespace) -> int:
+    """Runs the command."""
+    from pipeline.errors import RegistryError
+    from pipeline.registry.registry import resolve_bundle
+    from pipeline.slim.cut import cut
+    from pipeline.slim.folder import write
+    from pipeline.workspace import Workspace
+    from pocketrec_device import Bundle, DeviceError
+
+    give_up_soon()
+    path = resolve_bundle(
+        args.model, Workspace.at(args.workspace), args.tracking_uri, args.model_name
+    )
+    try:
+        with quiet_native():
+            slim = cut(Bundle.load(path), args.budget, group=args.group, variant=args.variant)
+    except DeviceError as error:
+        raise RegistryError(str(error)) from None
+    suffix = slim.name.removeprefix("elastic_").replace("_", "-")
+    target = args.output or Path(f"{Path(args.model).name}-{suffix}")
+    written = write(slim, target)
+    if args.json:
+        _print_json(slim, target)
+    else:
+        _print_text(slim, target, args.budget, written=written)
+    return 0
+
+
+def _bytes(slim: SlimBundle) -> int:
+    return len(slim.files[f"{slim.name}.tflite"])
+
+
+def _print_json(slim: SlimBundle, target: Path) -> None:
+    import json
+
+    answer = {
+        "bundle": str(target),
+        "bundle_id": slim.bundle_id,
+        "variant": slim.name,
+        "of_variant": slim.base,
+        "bytes": _bytes(slim),
+        "blocks_by_segment": slim.layout,
+        "recall_at_10": None if slim.measured is None else slim.measured.recall_at_10,
+    }
+    print(json.dumps(answer, indent=2))
+
+
+def _print_text(slim: SlimBundle, target: Path, budget: int, *, written: bool) -> None:
+    what = "written" if written else "is there already, the same"
+    print(f"{target}: {what}")
+    print(f"  {slim.name}.tflite  {_bytes(slim):,} bytes of {budget:,}")
+    if slim.layout is None:
+        print("  made by the pipeline for this budget")
+    else:
+        kept = ", ".join(str(blocks) for blocks in slim.layout)
+        all_of_it = ", the whole table" if slim.is_whole else ""
+        print(f"  blocks kept, most popular movies first: {kept}{all_of_it}")
+        print(f"  all but the table is that of {slim.base}")
+    recall = None if slim.measured is None else slim.measured.recall_at_10
+    if recall is not None:
+        print(f"  recall@10 {recall:.4f}, measured by the pipeline")
+    else:
+        print(f"  recall was not measured; to do so: pocketrec evaluate {target} --data RELEASE")

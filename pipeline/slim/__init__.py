@@ -1,0 +1,1 @@
+"""Bundles for any budget, cut from the bundle of an elastic model."""
