@@ -10,6 +10,9 @@ from components.tflite_converter.elastic_tables import with_tables
 from modules.models.item_tables.elastic_layout import Layout, all_layouts
 from modules.models.item_tables.elastic_master import ElasticMaster
 
+# More than what operators take that the smallest file has and others can do without.
+_SPARED = 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
@@ -67,8 +70,9 @@ def fit(
     smallest = made(layouts[0])
     if len(smallest) > budget:
         raise BudgetTooSmallError(budget, len(smallest))
-    # All else in a file is hardly larger than in the smallest one, so that few are made in vain.
-    others = len(smallest) - sum(step.bytes for step in master.steps(layouts[0], group))
+    # All else in a file is hardly smaller than in the smallest one, so that few are made in vain.
+    table = sum(step.bytes for step in master.steps(layouts[0], group))
+    others = len(smallest) - table - _SPARED
     for layout in reversed(layouts[1:]):
         if others + sum(step.bytes for step in master.steps(layout, group)) <= budget:
             content = made(layout)

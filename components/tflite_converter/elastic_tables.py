@@ -9,7 +9,6 @@ than before. A table's own row of zeros stands at its ends.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +58,7 @@ def with_tables(content: bytes, rows: int, width: int, steps: Sequence[TableStep
         elif found.kind == "look_up":
             operators += tables.look_up(found.given, found.result)
         elif found.kind == "scores":
-            operators += tables.scores(operator, found.given, found.result)
+            operators += tables.scores(found.given, found.result, operator.inputs[2:])
     if readers.seen != {"look_up", "scores"}:
         raise ConversionError(
             f"the file has no item table of {rows} rows and {width} columns that look-ups and "
@@ -109,6 +108,7 @@ class _Readers:
         if (
             kind == _KIND.FULLY_CONNECTED
             and inputs[1] in self._tables
+            and all(tensor < 0 for tensor in inputs[2:])
             and self._graph.tensors[inputs[0]].type == _FLOAT
         ):
             return self._found("scores", inputs[0], result)
@@ -164,13 +164,13 @@ class _Tables:
         made.append(graph.operator(_KIND.RESHAPE, [sums[0], as_asked], [result]))
         return made
 
-    def scores(self, product: Any, context: int, result: int) -> list[Any]:
+    def scores(self, context: int, result: int, bias: Sequence[int]) -> list[Any]:
         """Returns operators that multiply float32 [batch, width] with all rows.
 
         Args:
-            product: The operator that did so with the table of before.
             context: What is multiplied.
             result: Where the scores go.
+            bias: What stands for the bias that the product does not have; may be empty.
         """
         graph = self._graph
         made: list[Any] = []
@@ -182,11 +182,12 @@ class _Tables:
                 given = self._columns(context, 0, count, made)
             alone = len(self._steps) == 1
             part = result if alone else graph.add_tensor(_FLOAT, [1, rows])
-            operator = copy.copy(product)
-            graph.set_kind(operator, _KIND.FULLY_CONNECTED, _PRODUCT_VERSION)
-            operator.inputs = [given, table, *list(product.inputs)[2:]]
-            operator.outputs = [part]
-            operator.builtinOptions = copy.copy(product.builtinOptions)
+            inputs = [given, table, *bias]
+            operator = graph.operator(
+                _KIND.FULLY_CONNECTED, inputs, [part], version=_PRODUCT_VERSION
+            )
+            operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+            operator.builtinOptions = schema.FullyConnectedOptionsT()
             operator.builtinOptions.asymmetricQuantizeInputs = True
             made.append(operator)
             own = len(step.codes)
