@@ -19,6 +19,7 @@ from modules.training.distribution import Distribution, build_distribution
 from modules.training.fit import fit
 from modules.training.lessons import Lessons
 from modules.training.matching import Matched, begin
+from modules.training.refinement import refine
 from modules.training.report import Reporter
 from modules.training.warm_start import WarmStart
 from pipeline.config.distillation import TeacherConfig
@@ -219,6 +220,8 @@ def _train(
             halves=None if lessons is None else lessons.halves,
             distribution=distribution,
         )
+        if distribution.is_chief:
+            refine(model, data.train, settings.training, seed=settings.seed)
     if reporter is not None:
         reporter.close()
     return TrainedRun(model, history, store, matched=matched)

@@ -132,6 +132,24 @@ class SemiTensorTableConfig(_TableConfig):
         return self
 
 
+class ElasticRefinementConfig(Section):
+    """After training: a table for each group of users, and weights of its blocks.
+
+    The encoder stays as it is. A network gives blocks of a segment their weights, from how popular
+    the segment is and how large its loss; it learns on windows that the table does not see.
+    """
+
+    epochs: int = Field(2, ge=1, le=100, description="passes over a group's windows")
+    learning_rate: float = Field(0.001, gt=0, description="of the table")
+    controller_hidden: int = Field(
+        16, ge=0, le=256, description="width of the network; 0: blocks have no weights"
+    )
+    controller_learning_rate: float = Field(0.01, gt=0)
+    controller_windows: int = Field(
+        10, ge=2, description="one of so many windows is the network's, the others the table's"
+    )
+
+
 class ElasticTableConfig(_TableConfig):
     """Blocks of columns, of which a device keeps what its budget allows (PEEL, arXiv 2306.10532).
 
@@ -153,9 +171,19 @@ class ElasticTableConfig(_TableConfig):
     full_share: float = Field(
         0.5, ge=0, le=1, description="share of training that sees the whole table, not a budget's"
     )
+    groups: int = Field(
+        1, ge=1, le=64, description="of users, each with a table of its own; needs refinement"
+    )
+    refinement: ElasticRefinementConfig | None = None
     diversity_weight: float = Field(
         0.1, ge=0, description="of the squared correlation of columns of different blocks"
     )
+
+    @model_validator(mode="after")
+    def _groups_are_refined(self) -> ElasticTableConfig:
+        if self.groups > 1 and self.refinement is None:
+            raise ValueError(f"{self.groups} groups would have one table: set refinement to {{}}")
+        return self
 
 
 def _named(given: Any) -> Any:

@@ -20,6 +20,7 @@ import tensorflow as tf
 from modules.models.item_features import ItemFeatures
 from modules.models.item_tables.base import ItemTable, ServedTable
 from modules.models.item_tables.constant import ConstantTable
+from modules.models.item_tables.elastic_groups import AFFINITIES_FILE
 from modules.models.item_tables.elastic_layout import (
     Layout,
     layout_at,
@@ -43,6 +44,8 @@ class ElasticTable(ItemTable):
         grid: Its segments and blocks.
         shares: float64 [segments, blocks], the order of cells: see `shares_in_order`.
         layout: What `rows` and `serve` keep: everything, but inside `limited_to`.
+        groups: Tables of groups of users, which training may add at its end.
+        affinities: int8 [movies + 1, groups], how a device tells its group; None without groups.
     """
 
     def __init__(
@@ -74,6 +77,9 @@ class ElasticTable(ItemTable):
         self.grid = make_grid(movies, config.segments, config.blocks)
         self.shares = shares_by_fall(self.grid, config.fall)
         self.layout: Layout = layout_at(self.shares, 1.0)
+        self.groups: tuple[GroupTable, ...] = ()
+        self.affinities: npt.NDArray[np.int8] | None = None
+        self._factors: tf.Tensor | None = None
         self._weights = self.add_weight(
             shape=(movies + 1, width),
             initializer=keras.initializers.RandomNormal(stddev=initial_std),
@@ -124,22 +130,29 @@ class ElasticTable(ItemTable):
 
     def master(self) -> ElasticMaster:
         """Returns the whole table, from which files for budgets are cut."""
-        whole = GroupTable(
-            weights=self._weights.numpy(),
-            gains=self._gains.numpy(),
-            block_weights=np.ones(self.shares.shape, np.float32),
-            shares=self.shares,
-        )
         return ElasticMaster(
             grid=self.grid,
             bits=self._config.bits,
             unit_length=self._unit_length,
-            groups=(whole,),
+            groups=(self.snapshot(), *self.groups),
         )
 
+    def snapshot(self) -> GroupTable:
+        """Returns the table as it is now; factors of blocks are no part of it."""
+        return GroupTable(self._weights.numpy(), self._gains.numpy(), self.shares)
+
+    def take_over(self, table: GroupTable) -> None:
+        """Becomes what `snapshot` gave."""
+        self._weights.assign(table.weights)
+        self._gains.assign(table.gains)
+        self.shares = table.shares
+
     def assets(self) -> dict[str, bytes]:
-        """See `ItemTable.assets`: the whole table."""
-        return {FILE: self.master().to_bytes()}
+        """See `ItemTable.assets`: the whole table, and what tells a device its group."""
+        files = {FILE: self.master().to_bytes()}
+        if self.affinities is not None:
+            files[AFFINITIES_FILE] = self.affinities.tobytes()
+        return files
 
     @contextlib.contextmanager
     def limited_to(self, layout: Layout) -> Iterator[None]:
@@ -149,6 +162,19 @@ class ElasticTable(ItemTable):
             yield
         finally:
             self.layout = before
+
+    @contextlib.contextmanager
+    def weighted_by(self, factors: tf.Tensor) -> Iterator[None]:
+        """Lets all rows be made of blocks times factors inside a block of code.
+
+        Args:
+            factors: float32 [segments, blocks], a tensor or a variable.
+        """
+        before, self._factors = self._factors, factors
+        try:
+            yield
+        finally:
+            self._factors = before
 
     def layout_of_bytes(self, count: int) -> Layout | None:
         """Returns the largest layout whose numbers take at most so many bytes.
@@ -180,6 +206,9 @@ class ElasticTable(ItemTable):
         block_of_column = np.arange(self.width) // (self.width // self.grid.blocks)
         is_kept = tf.cast(block_of_column < kept_of_row[:, tf.newaxis], tf.float32)
         rows = tf.convert_to_tensor(self._weights) * is_kept
+        if self._factors is not None:
+            by_column = tf.gather(self._factors, block_of_column, axis=1)
+            rows *= tf.gather(by_column, self.grid.segment_of_row)
         if self._unit_length:
             rows = unit_rows(rows)
         rows *= tf.gather(self._gains, kept_of_row - 1)[:, tf.newaxis]

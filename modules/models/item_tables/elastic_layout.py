@@ -67,7 +67,9 @@ def make_grid(movies: int, segments: int, blocks: int) -> Grid:
     return Grid((0, *(end + 1 for end in ends)), blocks)
 
 
-def shares_by_fall(grid: Grid, fall: float) -> npt.NDArray[np.float64]:
+def shares_by_fall(
+    grid: Grid, fall: float, weights: npt.NDArray[np.float32] | None = None
+) -> npt.NDArray[np.float64]:
     """Orders cells such that each segment has `fall` times the blocks of the one before.
 
     Rows as wide as their popularity asks for are the idea of mixed dimension embeddings (Ginart et
@@ -76,12 +78,18 @@ def shares_by_fall(grid: Grid, fall: float) -> npt.NDArray[np.float64]:
     Args:
         grid: The cells.
         fall: In (0, 1].
+        weights: float32 [segments, blocks], above zero: cells of larger weights come earlier, as
+            far as blocks and segments stay in their order; 1 moves nothing.
 
     Returns:
         See `shares_in_order`.
     """
     segments, blocks = len(grid.sizes), grid.blocks
     wanted = (np.arange(blocks) + 1) / fall ** np.arange(segments)[:, np.newaxis]
+    if weights is not None:
+        wanted = wanted / weights
+    for axis in (0, 1):
+        wanted = np.maximum.accumulate(wanted, axis=axis)
     return shares_in_order(grid, wanted)
 
 

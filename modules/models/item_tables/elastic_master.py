@@ -53,13 +53,11 @@ class GroupTable:
     Attributes:
         weights: float32 [movies + 1, width]: rows before they are cut and scaled.
         gains: float32 [blocks]: lengths of rows that keep 1, 2, ... blocks.
-        block_weights: float32 [segments, blocks]: factors of blocks.
         shares: float64 [segments, blocks]: the order of cells, see `shares_in_order`.
     """
 
     weights: FloatArray
     gains: FloatArray
-    block_weights: FloatArray
     shares: npt.NDArray[np.float64]
 
 
@@ -91,7 +89,7 @@ class ElasticMaster:
         kept = np.array(layout)[segment]
         block = np.arange(self.width) // per_block
         is_kept = (block < kept[:, np.newaxis]).astype(np.float32)
-        rows = table.weights * table.block_weights[segment][:, block] * is_kept
+        rows = table.weights * is_kept
         if self.unit_length:
             square = np.sum(np.square(rows), axis=1, keepdims=True)
             rows = rows / np.sqrt(square + np.float32(_NORM_EPSILON))
