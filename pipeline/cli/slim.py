@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipeline.slim.cut import SlimBundle
 
 _DEFAULT_MODEL = "champion"
+_EVERYBODY = "0"
+_ALL = "all"
 
 EPILOG = """\
 examples:
@@ -53,10 +55,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--group",
-        type=int,
-        default=0,
+        type=_group,
+        default=_EVERYBODY,
         metavar="G",
-        help="the table of a group of users, from 1 (default: everybody's)",
+        help=(
+            "the table of a group of users, from 1, or all: a file for each group, of which a "
+            "device takes its own (default: everybody's table)"
+        ),
     )
     parser.add_argument(
         "--variant", help="variant that gives all but the table (default: the gated one if it fits)"
@@ -70,11 +75,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(handler=handler)
 
 
+def _group(text: str) -> str:
+    if text != _ALL and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no group: must be 1, 2, ... or {_ALL}")
+    return text
+
+
 def handler(args: argparse.Namespace) -> int:
     """Runs the command."""
     from pipeline.errors import RegistryError
     from pipeline.registry.registry import resolve_bundle
-    from pipeline.slim.cut import cut
+    from pipeline.slim.cut import all_groups, cut, elastic_master
     from pipeline.slim.folder import write
     from pipeline.workspace import Workspace
     from pocketrec_device import Bundle, DeviceError
@@ -85,11 +96,12 @@ def handler(args: argparse.Namespace) -> int:
     )
     try:
         with quiet_native():
-            slim = cut(Bundle.load(path), args.budget, group=args.group, variant=args.variant)
+            bundle = Bundle.load(path)
+            groups = [int(args.group)] if args.group != _ALL else all_groups(elastic_master(bundle))
+            slim = cut(bundle, args.budget, groups=groups, variant=args.variant)
     except DeviceError as error:
         raise RegistryError(str(error)) from None
-    suffix = slim.name.removeprefix("elastic_").replace("_", "-")
-    target = args.output or Path(f"{Path(args.model).name}-{suffix}")
+    target = args.output or Path(f"{Path(args.model).name}-{_suffix(args.budget, args.group)}")
     written = write(slim, target)
     if args.json:
         _print_json(slim, target)
@@ -98,8 +110,11 @@ def handler(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bytes(slim: SlimBundle) -> int:
-    return len(slim.files[f"{slim.name}.tflite"])
+def _suffix(budget: int, group: str) -> str:
+    from components.tflite_converter.budgets import PREFIX, budget_name
+
+    name = budget_name(budget, 0 if group == _ALL else int(group)).removeprefix(PREFIX)
+    return name.replace("_", "-") + ("-groups" if group == _ALL else "")
 
 
 def _print_json(slim: SlimBundle, target: Path) -> None:
@@ -108,28 +123,32 @@ def _print_json(slim: SlimBundle, target: Path) -> None:
     answer = {
         "bundle": str(target),
         "bundle_id": slim.bundle_id,
-        "variant": slim.name,
-        "of_variant": slim.base,
-        "bytes": _bytes(slim),
-        "blocks_by_segment": slim.layout,
-        "recall_at_10": None if slim.measured is None else slim.measured.recall_at_10,
+        "variants": {
+            one.name: {
+                "bytes": len(one.content),
+                "group": one.group or None,
+                "of_variant": one.base,
+                "blocks_by_segment": one.layout,
+                "recall_at_10": None if one.measured is None else one.measured.recall_at_10,
+            }
+            for one in slim.cuts
+        },
     }
     print(json.dumps(answer, indent=2))
 
 
 def _print_text(slim: SlimBundle, target: Path, budget: int, *, written: bool) -> None:
-    what = "written" if written else "is there already, the same"
-    print(f"{target}: {what}")
-    print(f"  {slim.name}.tflite  {_bytes(slim):,} bytes of {budget:,}")
-    if slim.layout is None:
-        print("  made by the pipeline for this budget")
-    else:
-        kept = ", ".join(str(blocks) for blocks in slim.layout)
-        all_of_it = ", the whole table" if slim.is_whole else ""
-        print(f"  blocks kept, most popular movies first: {kept}{all_of_it}")
-        print(f"  all but the table is that of {slim.base}")
-    recall = None if slim.measured is None else slim.measured.recall_at_10
-    if recall is not None:
-        print(f"  recall@10 {recall:.4f}, measured by the pipeline")
-    else:
+    print(f"{target}: {'written' if written else 'is there already, the same'}")
+    for one in slim.cuts:
+        print(f"  {one.name}.tflite  {len(one.content):,} bytes of {budget:,}")
+        if one.layout is None:
+            print("    made by the pipeline for this budget")
+        else:
+            kept = ", ".join(str(blocks) for blocks in one.layout)
+            all_of_it = ", the whole table" if one.is_whole else ""
+            print(f"    blocks kept, most popular movies first: {kept}{all_of_it}")
+            print(f"    all but the table is that of {one.base}")
+        if one.measured is not None and one.measured.recall_at_10 is not None:
+            print(f"    recall@10 {one.measured.recall_at_10:.4f}, measured by the pipeline")
+    if any(one.measured is None for one in slim.cuts):
         print(f"  recall was not measured; to do so: pocketrec evaluate {target} --data RELEASE")

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from components.registry_pusher.bundle import LINEAGE_FILE, to_json
 from components.registry_pusher.embedding import METADATA_NAME
@@ -16,14 +15,40 @@ from components.tflite_converter.elastic_budget import BudgetTooSmallError, Fitt
 from components.tflite_converter.flatbuffer import embed_metadata, read_metadata
 from components.tflite_converter.smoke import smoke_test
 from modules.evaluation.litert import TopKModel
+from modules.models.item_tables.elastic_groups import AFFINITIES_FILE
 from modules.models.item_tables.elastic_layout import all_layouts
 from modules.models.item_tables.elastic_master import FILE, ElasticMaster
 from pipeline.errors import RegistryError
 from pocketrec_device.bundle import Bundle
 from pocketrec_device.manifest import MANIFEST_FILE, VariantFigures
 
-# What a slim bundle takes over as it is; the measured figures are of other files.
-_KEPT = ("vocabulary", "catalogue")
+# What a manifest says of the source alone.
+_OF_THE_SOURCE = {"files", "bundle_id", "variant_figures", "variants_left_out"}
+
+_NOT_MEASURED = VariantFigures(None, None, {}, None, None)
+
+
+@dataclasses.dataclass(frozen=True)
+class CutFile:
+    """One `.tflite` file.
+
+    Attributes:
+        name: Of the variant.
+        content: Of the file.
+        group: Of users, from 1; 0 for everybody's table.
+        base: The variant that gave all but the table; its own name where the pipeline made it.
+        layout: Blocks that each segment keeps; None where the pipeline made the file.
+        is_whole: Whether these are all blocks.
+        measured: Its figures where the pipeline made and measured it, else None.
+    """
+
+    name: str
+    content: bytes
+    group: int
+    base: str
+    layout: tuple[int, ...] | None
+    is_whole: bool
+    measured: VariantFigures | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,89 +56,75 @@ class SlimBundle:
     """A bundle in memory.
 
     Attributes:
+        cuts: Its variants, the default one first.
         files: Content by name, the manifest last.
-        name: Of its variant.
-        base: The variant that gave all but the table; its own name where the pipeline made it.
-        layout: Blocks that each segment keeps; None where the pipeline made the file.
-        is_whole: Whether these are all blocks.
         bundle_id: Its id.
-        measured: The variant's figures where the pipeline made and measured the file, else None.
     """
 
+    cuts: tuple[CutFile, ...]
     files: Mapping[str, bytes]
-    name: str
-    base: str
-    layout: tuple[int, ...] | None
-    is_whole: bool
     bundle_id: str
-    measured: VariantFigures | None
 
 
-def cut(bundle: Bundle, budget: int, *, group: int = 0, variant: str | None = None) -> SlimBundle:
-    """Makes the bundle whose model file is the largest that keeps a budget.
+def cut(
+    bundle: Bundle, budget: int, *, groups: Sequence[int] = (0,), variant: str | None = None
+) -> SlimBundle:
+    """Makes the bundle whose model files are the largest that keep a budget.
 
     A file that the pipeline made for that budget is taken as it is, with its figures.
 
     Args:
         bundle: Of an elastic model.
-        budget: Most bytes of the `.tflite` file.
-        group: Of users, from 1; 0 for everybody's table.
+        budget: Most bytes of each `.tflite` file.
+        groups: Of users, from 1, each of which gets a file; 0 stands for everybody's table.
         variant: What gives all but the table; None: the gated variant, or where even its smallest
-            file is too large, the one whose smallest file is smallest.
+            file is too large, the first of the others that fits, those of small files first.
 
     Raises:
         RegistryError: The bundle is of no elastic model, there is no such group or variant, or no
             file keeps the budget.
-        ConversionError: The file does not do what it should.
+        ConversionError: A file does not do what it should.
         BundleError: The bundle is damaged.
     """
-    master = _master(bundle)
+    master = elastic_master(bundle)
+    cuts = tuple(_cut(bundle, master, budget, group, variant) for group in groups)
+    manifest = bundle.manifest
+    files = {f"{one.name}.tflite": one.content for one in cuts}
+    kept = [manifest.vocabulary_file, manifest.catalogue_file]
+    kept += [file for file in (LINEAGE_FILE, AFFINITIES_FILE) if file in manifest.files]
+    files.update({file: bundle.read(file) for file in kept})
+    bundle_id, told = _manifest(bundle, budget, cuts, files)
+    return SlimBundle(cuts, {**files, MANIFEST_FILE: told}, bundle_id)
+
+
+def _cut(
+    bundle: Bundle, master: ElasticMaster, budget: int, group: int, variant: str | None
+) -> CutFile:
     if not 0 <= group < len(master.groups):
         known = f"1 to {len(master.groups) - 1}" if len(master.groups) > 1 else "none"
         raise RegistryError(f"{bundle.path}: no group {group}; groups of this model: {known}")
-    name = budget_name(budget, group)
-    manifest = bundle.manifest
-    made = variant is None and name in manifest.variants and len(bundle.model(name)) <= budget
-    if made:
-        base, content, layout = name, bundle.model(name), None
-    else:
-        base, fitted = _fitted(bundle, master, budget, group, variant, name)
-        content, layout = fitted.content, fitted.layout
-    measured = manifest.figures.get(name) if made else None
+    name, manifest = budget_name(budget, group), bundle.manifest
+    if variant is None and name in manifest.variants and len(bundle.model(name)) <= budget:
+        figures = manifest.figures.get(name)
+        return CutFile(name, bundle.model(name), group, name, None, False, figures)
+    base, fitted = _fitted(bundle, master, budget, group, variant, name)
     smoke_test(
-        TopKModel(content, name),
+        TopKModel(fitted.content, name),
         name=name,
         history_length=manifest.history_length,
         movies=len(bundle.movies),
         top_k=manifest.top_k,
     )
-    files = {f"{name}.tflite": content}
-    for kept in _KEPT:
-        file = manifest.raw[kept]["file"]
-        files[file] = bundle.read(file)
-    if LINEAGE_FILE in manifest.files:
-        files[LINEAGE_FILE] = bundle.read(LINEAGE_FILE)
-    slim = {
-        "of_bundle": manifest.bundle_id,
-        "of_variant": base,
-        "budget_bytes": budget,
-        "group": group or None,
-        "blocks_by_segment": None if layout is None else list(layout),
-        "recall_at_10": _told(bundle, measured),
-    }
-    bundle_id, told = _manifest(bundle, name, files, slim, measured)
-    return SlimBundle(
-        files={**files, MANIFEST_FILE: told},
-        name=name,
-        base=base,
-        layout=layout,
-        is_whole=layout == all_layouts(master.groups[group].shares)[-1],
-        bundle_id=bundle_id,
-        measured=measured,
-    )
+    is_whole = fitted.layout == all_layouts(master.groups[group].shares)[-1]
+    return CutFile(name, fitted.content, group, base, fitted.layout, is_whole, None)
 
 
-def _master(bundle: Bundle) -> ElasticMaster:
+def elastic_master(bundle: Bundle) -> ElasticMaster:
+    """Reads the whole table of an elastic model's bundle.
+
+    Raises:
+        RegistryError: The bundle has none, or it is not the bundle's.
+    """
     if FILE not in bundle.manifest.files:
         raise RegistryError(
             f"{bundle.path}: not a bundle that can be cut, as it has no {FILE}; train a model with "
@@ -126,6 +137,20 @@ def _master(bundle: Bundle) -> ElasticMaster:
             f"{len(bundle.movies)}: the files do not belong together"
         )
     return master
+
+
+def all_groups(master: ElasticMaster) -> list[int]:
+    """Returns the groups of a model, from 1.
+
+    Raises:
+        RegistryError: It has none.
+    """
+    if len(master.groups) == 1:
+        raise RegistryError(
+            "the model has no groups of users; train one with item_table.groups, or leave --group "
+            "out"
+        )
+    return list(range(1, len(master.groups)))
 
 
 def _fitted(
@@ -186,57 +211,53 @@ def _bases(bundle: Bundle, variant: str | None) -> Sequence[str]:
     return [gated, *(name for name in others if name != gated)]
 
 
-def _told(bundle: Bundle, measured: VariantFigures | None) -> dict[str, Any]:
-    """Says what is known of the recall: of this file, or of the one that it was cut from."""
-    manifest = bundle.manifest
-    of_source = manifest.figures.get(manifest.default_variant)
-    return {
-        "measured": measured is not None,
-        "value": None if measured is None else measured.recall_at_10,
-        "of_source": {
-            "variant": manifest.default_variant,
-            "value": None if of_source is None else of_source.recall_at_10,
-        },
-    }
-
-
 def _manifest(
-    bundle: Bundle,
-    name: str,
-    files: Mapping[str, bytes],
-    slim: Mapping[str, Any],
-    measured: VariantFigures | None,
+    bundle: Bundle, budget: int, cuts: Sequence[CutFile], files: Mapping[str, bytes]
 ) -> tuple[str, bytes]:
     """Returns the bundle's id and its manifest."""
-    left_out = {"files", "bundle_id", "variant_figures", "variants_left_out", "groups"}
-    raw = {key: value for key, value in bundle.manifest.raw.items() if key not in left_out}
-    what_it_is = {key: value for key, value in slim.items() if key != "recall_at_10"}
-    manifest = {**raw, "variants": {name: f"{name}.tflite"}, "default_variant": name}
+    source = bundle.manifest
+    of_source = source.figures.get(source.default_variant)
     entries = {
         file: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for file, content in sorted(files.items())
     }
+    manifest = {
+        **{key: value for key, value in source.raw.items() if key not in _OF_THE_SOURCE},
+        "variants": {one.name: f"{one.name}.tflite" for one in cuts},
+        "default_variant": cuts[0].name,
+        "slim": {
+            "of_bundle": source.bundle_id,
+            "budget_bytes": budget,
+            "variants": {
+                one.name: {
+                    "of_variant": one.base,
+                    "group": one.group or None,
+                    "blocks_by_segment": one.layout,
+                }
+                for one in cuts
+            },
+        },
+    }
     counting = {file: entry for file, entry in entries.items() if file != LINEAGE_FILE}
-    identity = to_json({**manifest, "slim": what_it_is, "files": counting})
-    bundle_id = hashlib.sha256(identity).hexdigest()
-    figures = (
-        dataclasses.asdict(measured)
-        if measured is not None
-        else {
-            "recall_at_10": None,
-            "recall_change_from_float32": None,
-            "recall_at_10_by_popularity": {},
-            "memory_bytes": None,
-            "latency_ms": None,
-        }
-    )
-    size = entries[f"{name}.tflite"]["bytes"]
-    return bundle_id, to_json(
-        {
-            **manifest,
-            "bundle_id": bundle_id,
-            "variant_figures": {name: {"file": f"{name}.tflite", "bytes": size, **figures}},
-            "slim": slim,
-            "files": entries,
-        }
-    )
+    bundle_id = hashlib.sha256(to_json({**manifest, "files": counting})).hexdigest()
+    told = {
+        **manifest,
+        "bundle_id": bundle_id,
+        "variant_figures": {
+            one.name: {
+                "file": f"{one.name}.tflite",
+                "bytes": len(one.content),
+                **dataclasses.asdict(one.measured or _NOT_MEASURED),
+            }
+            for one in cuts
+        },
+        # What the gate saw was another file: who reads on should know of which.
+        "gated": {
+            "of_bundle": source.bundle_id,
+            "variant": source.default_variant,
+            "recall_at_10": None if of_source is None else of_source.recall_at_10,
+            "is_of_these_files": all(one.measured is not None for one in cuts),
+        },
+        "files": entries,
+    }
+    return bundle_id, to_json(told)

@@ -46,7 +46,7 @@ class Toy:
         return table
 
 
-def make(folder: Path, table: dict[str, Any] | None = None, variants: tuple[str, ...] = ()) -> Toy:
+def make(folder: Path, *, groups: int = 0, variants: tuple[str, ...] = ()) -> Toy:
     """Makes the model, exports and converts it below a folder."""
     keras.utils.set_random_seed(3)
     config = ModelConfig.model_validate(
@@ -54,12 +54,29 @@ def make(folder: Path, table: dict[str, Any] | None = None, variants: tuple[str,
             "encoder": {"name": "bow", "hidden": (WIDTH,)},
             "dim": WIDTH,
             "scoring": "cosine",
-            "item_table": {**TABLE, **(table or {})},
+            "item_table": TABLE,
         }
     )
     model = Recommender(config, history_length=LENGTH, movies=MOVIES)
     (elastic,) = model.item_tables
+    assert isinstance(elastic, ElasticTable)
     elastic.trainable_variables[1].assign([1.4, 1.2, 1.1, 1.0])
+    if groups:
+        own = elastic.snapshot()
+        # The same rows for other movies.
+        elastic.groups = tuple(
+            dataclasses.replace(
+                own,
+                weights=np.concatenate(
+                    [own.weights[:1], np.roll(own.weights[1:], 7 * group, axis=0)]
+                ),
+            )
+            for group in range(groups)
+        )
+        # Movies belong to the groups in turn.
+        turn = np.arange(MOVIES + 1)[:, np.newaxis] % groups == np.arange(groups)
+        elastic.affinities = np.where(turn, 100, -100).astype(np.int8)
+        elastic.affinities[0] = 0
     saved = folder / "saved"
     serving.export(model, str(saved), top_k=TOP_K)
     files = {}

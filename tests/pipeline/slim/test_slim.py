@@ -22,7 +22,8 @@ from pipeline.cli.main import main
 from pipeline.errors import RegistryError
 from pipeline.slim import folder as slim_folder
 from pipeline.slim.cut import cut
-from pocketrec_device import Bundle, Recommender
+from pocketrec_device import Bundle, BundleError, Recommender
+from pocketrec_device.groups import group_of, variant_of_group
 from tests.pipeline.slim import elastic_toy
 from tests.pipeline.slim.elastic_toy import MOVIES, TOP_K, WIDTH, Toy
 
@@ -131,12 +132,13 @@ def test_a_slim_bundle_recommends_on_a_device(
     file = found.model(variant)
     assert len(file) <= 8 * 1024
     assert len(Recommender(found).recommend([1001, 1250], k=5)) == 5
-    slim = found.manifest.raw["slim"]
-    assert slim["of_bundle"] == Bundle.load(bundle).manifest.bundle_id
-    assert slim["recall_at_10"] == {
-        "measured": False,
-        "value": None,
-        "of_source": {"variant": "int8", "value": 0.25},
+    source = Bundle.load(bundle).manifest.bundle_id
+    assert found.manifest.raw["slim"]["of_bundle"] == source
+    assert found.manifest.raw["gated"] == {
+        "of_bundle": source,
+        "variant": "int8",
+        "recall_at_10": 0.25,
+        "is_of_these_files": False,
     }
     assert found.manifest.figures[variant].recall_at_10 is None
 
@@ -204,11 +206,11 @@ def test_a_budget_that_the_pipeline_measured_keeps_its_figures(toy: Toy, tmp_pat
     bundle = Bundle.load(elastic_toy.bundle(toy, tmp_path, variants=variants))
     slim = cut(bundle, 8 * 1024)
     assert slim.files["elastic_8kb.tflite"] == bundle.model("elastic_8kb")
-    assert slim.measured is not None
-    assert slim.measured.recall_at_10 == 0.2
     told = json.loads(slim.files["manifest.json"])
-    assert told["slim"]["recall_at_10"]["value"] == 0.2
-    assert cut(bundle, 8 * 1024 + 1).measured is None
+    assert told["variant_figures"]["elastic_8kb"]["recall_at_10"] == 0.2
+    assert told["gated"]["is_of_these_files"]
+    (other,) = cut(bundle, 8 * 1024 + 1).cuts
+    assert other.measured is None
 
 
 def test_a_damaged_table_is_refused(bundle: Path, tmp_path: Path) -> None:
@@ -218,3 +220,36 @@ def test_a_damaged_table_is_refused(bundle: Path, tmp_path: Path) -> None:
     assert run(copy, "--budget", "9KB", "--output", tmp_path / "slim") == 2
     with pytest.raises(RegistryError, match="not an elastic table"):
         ElasticMaster.from_bytes(b"PK", "here")
+
+
+def test_a_device_takes_the_file_of_its_group(tmp_path: Path) -> None:
+    toy = elastic_toy.make(tmp_path, groups=2, variants=("int8",))
+    source = elastic_toy.bundle(toy, tmp_path)
+    assert Bundle.load(source).manifest.raw["groups"]["shape"] == [MOVIES + 1, 2]
+    target = tmp_path / "slim"
+    assert run(source, "--budget", "8KB", "--group", "all", "--output", target) == 0
+    bundle = Bundle.load(target)
+    bundle.verify()
+    assert sorted(bundle.manifest.variants) == ["elastic_8kb_group_1", "elastic_8kb_group_2"]
+    # The toy's odd movies are of the second group; the release's ids are 1000 more.
+    assert group_of(bundle, [1001, 1002, 1003]) == 2
+    assert group_of(bundle, [1002, 1004, 1001, 99]) == 1
+    assert group_of(bundle, []) == 1
+    first, second = (variant_of_group(bundle, group) for group in (1, 2))
+    answers = [
+        Recommender(bundle, variant).recommend([1001, 1002], k=3) for variant in (first, second)
+    ]
+    assert answers[0] != answers[1]
+    with pytest.raises(BundleError, match="no variant of group 3"):
+        variant_of_group(bundle, 3)
+    assert run(source, "--budget", "8KB", "--group", "3", "--output", tmp_path / "other") == 2
+
+
+def test_a_bundle_without_groups_says_so(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--budget", "8KB", "--group", "all", "--output", tmp_path / "slim")
+    assert run(bundle, *words) == 2
+    assert "the model has no groups of users" in capsys.readouterr().err
+    with pytest.raises(BundleError, match="the model knows no groups of users"):
+        group_of(Bundle.load(bundle), [1001])
