@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.models.item_tables.elastic_layout import (
@@ -55,6 +55,7 @@ def test_no_fall_takes_blocks_of_all_movies_in_turn() -> None:
     assert all_layouts(shares) == [(1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
 
 
+@settings(deadline=None)
 @given(
     movies=st.integers(8, 3000),
     segments=st.integers(1, 4),
@@ -78,6 +79,7 @@ def test_any_budget_gets_the_largest_staircase_that_fits(
     assert found == (fitting[-1] if fitting else None)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_shares_rise_to_one_along_every_row_and_column(seed: int) -> None:
     wanted = np.random.default_rng(seed).random((4, 6)).cumsum(axis=0).cumsum(axis=1)
