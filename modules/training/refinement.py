@@ -180,13 +180,15 @@ class _Refinement:
 
 def _rows_of(windows: Windows, rows: npt.NDArray[np.int64]) -> Windows:
     """Returns some training windows, which have seen nothing."""
-    columns = ("context", "target", "rating", "target_rating", "time", "user")
-    chosen = {
-        name: None if getattr(windows, name) is None else getattr(windows, name)[rows]
-        for name in columns
-    }
-    return dataclasses.replace(
-        windows, **chosen, seen_splits=np.zeros(len(rows) + 1, windows.seen_splits.dtype)
+    return Windows(
+        windows.context[rows],
+        windows.target[rows],
+        windows.seen,
+        np.zeros(len(rows) + 1, np.int64),
+        rating=None if windows.rating is None else windows.rating[rows],
+        target_rating=None if windows.target_rating is None else windows.target_rating[rows],
+        time=None if windows.time is None else windows.time[rows],
+        user=None if windows.user is None else windows.user[rows],
     )
 
 

@@ -29,7 +29,8 @@ from modules.models.item_tables.elastic_layout import (
     shares_by_fall,
 )
 from modules.models.item_tables.elastic_master import FILE, ElasticMaster, GroupTable
-from modules.models.item_tables.rounding import largest_code, step_of
+from modules.models.item_tables.few_bits import largest_code
+from modules.models.item_tables.rounding import step_of
 from modules.models.layers import unit_rows
 from pipeline.config.item_table import ElasticTableConfig
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -20,7 +21,6 @@ from modules.models.item_tables.elastic_layout import Layout, all_layouts
 from modules.models.item_tables.elastic_master import ElasticMaster
 from pipeline.cli.main import main
 from pipeline.errors import RegistryError
-from pipeline.slim import folder as slim_folder
 from pipeline.slim.cut import cut
 from pocketrec_device import Bundle, BundleError, Recommender
 from pocketrec_device.groups import group_of, variant_of_group
@@ -167,7 +167,7 @@ def test_an_end_half_way_leaves_nothing(
 
     target = tmp_path / "slim"
     with monkeypatch.context() as broken:
-        broken.setattr(slim_folder.os, "fsync", fail)
+        broken.setattr(os, "fsync", fail)
         assert run(bundle, "--budget", "9KB", "--output", target) == 130
     assert not target.exists()
     assert run(bundle, "--budget", "9KB", "--output", target) == 0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modules.models.item_tables.rounding import largest_code, rounded
+from modules.models.item_tables.few_bits import largest_code
+from modules.models.item_tables.rounding import rounded
 
 
 @pytest.mark.parametrize(("bits", "largest"), [(2, 1), (4, 7), (8, 127)])
