@@ -160,16 +160,16 @@ class ElasticTableConfig(_TableConfig):
     blocks: int = Field(8, ge=1, le=64, description="equal parts of a row; must divide its width")
     segments: int = Field(4, ge=1, le=8, description="of movies; files with more have more tables")
     fall: float = Field(
-        0.7,
+        1.0,
         gt=0,
         le=1,
         description=(
             "share of a segment's blocks that the next, less popular one keeps; 1: all movies "
-            "keep as many"
+            "keep as many, where a budget leaves no more for popular ones"
         ),
     )
     full_share: float = Field(
-        0.5, ge=0, le=1, description="share of training that sees the whole table, not a budget's"
+        0.2, ge=0, le=1, description="share of training that sees the whole table, not a budget's"
     )
     groups: int = Field(
         1, ge=1, le=64, description="of users, each with a table of its own; needs refinement"

@@ -66,7 +66,7 @@ def test_rows_with_as_many_blocks_share_one_step(bits: int) -> None:
 
 
 def test_training_draws_budgets_by_the_seed() -> None:
-    table = make_table(segments=3)
+    table = make_table(segments=3, fall=0.7, full_share=0.5)
 
     def layout(number: int) -> tuple[int, ...]:
         kept = table.training_rows(tf.constant([3, number])).numpy().reshape(41, 4, 2).any(axis=2)
