@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.delivery import VariantName
 from pipeline.config.parameters import Parameter, check_parameters
 from pipeline.config.root import CONFIGS_DIR, apply_override, read_yaml, set_key, validated
 from pipeline.errors import ConfigError
@@ -38,6 +39,9 @@ class SweepConfig(Section):
     seeds: tuple[int, ...] = Field((42,), min_length=1, description="each trains every trial once")
     objective: Objective = Field("recall_at_10", description="on eval, the mean over the seeds")
     report_test: bool = Field(False, description="report figures on test too; never chosen by")
+    variants: tuple[VariantName, ...] = Field(
+        ("int8",), min_length=1, description="files that are converted, judged and timed"
+    )
     minutes_per_training: float | None = Field(
         None, gt=0, description="a training that takes longer is ended, its trial has failed"
     )
@@ -49,6 +53,13 @@ class SweepConfig(Section):
         if len(set(seeds)) < len(seeds) or min(seeds) < 0:
             raise ValueError(f"seeds must differ and not be negative, got {list(seeds)}")
         return seeds
+
+    @field_validator("variants")
+    @classmethod
+    def _named_once(cls, variants: tuple[VariantName, ...]) -> tuple[VariantName, ...]:
+        if len(set(variants)) < len(variants):
+            raise ValueError(f"variants must differ, got {list(variants)}")
+        return variants
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> SweepConfig:

@@ -139,7 +139,7 @@ def _introduction(results: Results) -> str:
         f"Epochs and settings are chosen by {results['objective'].replace('_at_', '@')} on eval"
         + (", never on test, which is reported only." if results["report_test"] else "."),
         "Metrics rank the full catalogue without the movies that a user has seen. The latency is "
-        "the median of one call of the int8 file on one thread.",
+        "the median of one call of a file on one thread.",
     ]
     if results["best"] is not None:
         best = next(trial for trial in trials if trial["trial"] == results["best"])
@@ -180,7 +180,12 @@ def _table(results: Results, done: Sequence[Trial]) -> str:
         for split in splits
         for metric in ("recall_at_10", "ndcg_at_10")
     }
-    columns |= {f"int8 {split} recall@10": f"int8.{split}.recall_at_10" for split in splits}
+    variants = results.get("variants", ["int8"])
+    columns |= {
+        f"{variant} {split} recall@10": f"{variant}.{split}.recall_at_10"
+        for variant in variants
+        for split in splits
+    }
     rows = [
         [
             str(trial["trial"]),
@@ -188,14 +193,16 @@ def _table(results: Results, done: Sequence[Trial]) -> str:
             str(trial["history"]),
             *(show(trial["parameters"][key]) for key in further),
             *(_figure(trial, key) for key in columns.values()),
-            f"{trial['mean']['int8.bytes'] / _KB:.0f}",
-            f"{trial['mean']['int8.latency_ms']:.3f}",
+            *(f"{trial['mean'][f'{variant}.bytes'] / _KB:.0f}" for variant in variants),
+            *(f"{trial['mean'][f'{variant}.latency_ms']:.3f}" for variant in variants),
             f"{trial['mean']['train_seconds'] / 60:.1f}",
         ]
         for trial in done
     ]
     headers = ["trial", "encoder", "N", *further, *columns]
-    return _aligned(rows, [*headers, "int8 kB", "latency ms", "training min"])
+    headers += [f"{variant} kB" for variant in variants]
+    headers += [f"{variant} ms" if len(variants) > 1 else "latency ms" for variant in variants]
+    return _aligned(rows, [*headers, "training min"])
 
 
 def _aligned(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:

@@ -73,6 +73,7 @@ def build(study: SweepConfig, finished: Sequence[Finished], total: int) -> dict[
         "objective": study.objective,
         "seeds": list(study.seeds),
         "report_test": study.report_test,
+        "variants": list(study.variants),
         "parameters": study.model_dump(mode="json")["parameters"],
         "total": total,
         "best": None if best is None else best["trial"],

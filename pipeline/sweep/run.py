@@ -162,6 +162,7 @@ class Sweep:
             seeded,
             examples,
             self._study.report_test,
+            self._study.variants,
             self._study.latency_invocations,
             str(self._places.checkpoints),
         )

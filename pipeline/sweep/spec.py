@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from pipeline.config.delivery import VariantName
 from pipeline.config.root import Config
 from pipeline.sweep.examples import Examples
 
 SPEC, RESULT, LOGS = "spec.json", "result.json", "logs"
-TFLITE = "model.int8.tflite"
+
+
+def tflite_file(variant: str) -> str:
+    """Returns the name of a variant's file."""
+    return f"model.{variant}.tflite"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +25,7 @@ class Spec:
         config: All settings, the training's seed among them.
         examples: The windows.
         report_test: Whether to judge on test too.
+        variants: Files to convert, judge and time.
         latency_invocations: Recommendations that are timed.
         checkpoints: Folder of all the study's checkpoints.
     """
@@ -27,6 +33,7 @@ class Spec:
     config: Config
     examples: Examples
     report_test: bool
+    variants: tuple[VariantName, ...]
     latency_invocations: int
     checkpoints: str
 
@@ -36,6 +43,7 @@ class Spec:
             "config": self.config.model_dump(mode="json"),
             "examples": dataclasses.asdict(self.examples),
             "report_test": self.report_test,
+            "variants": self.variants,
             "latency_invocations": self.latency_invocations,
             "checkpoints": self.checkpoints,
         }
@@ -49,6 +57,7 @@ class Spec:
             Config.model_validate(fields["config"]),
             Examples(**fields["examples"]),
             fields["report_test"],
+            tuple(fields["variants"]),
             fields["latency_invocations"],
             fields["checkpoints"],
         )

@@ -14,14 +14,14 @@ from pipeline.config.tree import flat
 from pipeline.errors import RegistryError
 from pipeline.registry.client_store import mlflow_client
 from pipeline.sweep.space import Values
-from pipeline.sweep.spec import LOGS, RESULT, TFLITE
+from pipeline.sweep.spec import LOGS, RESULT, tflite_file
 
 _DEFINITION, _PLACE = "definition", "trial"
 _BATCH = 100
 """Most parameters, and fewer than the most metrics, that MLflow takes in one call."""
 _TRACKED = ("model", "training", "history", "data")
 _CURVES = f"{LOGS}/history.json"
-_FILES = (RESULT, _CURVES, TFLITE, "log.txt")
+_FILES = (RESULT, _CURVES, "log.txt")
 
 
 class Tracker:
@@ -104,9 +104,9 @@ class Tracker:
         with self._lock:
             for start in range(0, len(metrics), _BATCH):
                 self._client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
-            for name in _FILES:
-                if (folder / name).is_file():
-                    self._client.log_artifact(run_id, str(folder / name))
+            named = [folder / name for name in _FILES if (folder / name).is_file()]
+            for path in [*named, *sorted(folder.glob(tflite_file("*")))]:
+                self._client.log_artifact(run_id, str(path))
             self._client.set_terminated(run_id, "FAILED" if result is None else "FINISHED")
 
     def kill(self, run_id: str) -> None:

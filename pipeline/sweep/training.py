@@ -40,7 +40,7 @@ from pipeline.config.root import Config
 from pipeline.config.tree import flat
 from pipeline.errors import PocketRecError
 from pipeline.sweep.child import end_with_parent
-from pipeline.sweep.spec import LOGS, RESULT, TFLITE, Spec
+from pipeline.sweep.spec import LOGS, RESULT, Spec, tflite_file
 from pipeline.text_file import write_text
 
 _TIMED_HISTORIES = 256
@@ -51,13 +51,13 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
 
     Args:
         spec: What to train.
-        folder: Gets logs and the `.tflite` file. A killed training goes on from its checkpoint,
+        folder: Gets logs and the `.tflite` files. A killed training goes on from its checkpoint,
             and one that is over is not trained again, be it as another student's teacher.
 
     Returns:
         `eval` and, where asked for, `test`: metrics of the full catalogue by name, and the same of
-        each segment of the targets' popularity below `segments`; `int8`: the same of the converted
-        file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
+        each segment of the targets' popularity below `segments`; by each variant's name
+        the same of its file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
         `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`.
 
     Raises:
@@ -98,12 +98,15 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         saved = str(Path(scratch, "model"))
         serving.export(trained.model, saved, top_k=top_k, history_length=config.history.length)
         timeout = config.conversion.timeout_seconds
-        content = convert(saved, "int8", timeout_seconds=timeout)
-    folder.joinpath(TFLITE).write_bytes(content)
-    served = TopKModel(content, "int8")
+        files = {name: convert(saved, name, timeout_seconds=timeout) for name in spec.variants}
+    for name, content in files.items():
+        folder.joinpath(tflite_file(name)).write_bytes(content)
+    served = {name: TopKModel(content, name) for name, content in files.items()}
     splits = [features.SPLIT_EVAL, *([features.SPLIT_TEST] if spec.report_test else [])]
     judged: dict[str, Any] = {}
-    int8: dict[str, Any] = {"bytes": len(content)}
+    of_files: dict[str, dict[str, Any]] = {
+        name: {"bytes": len(content)} for name, content in files.items()
+    }
     for split in splits:
         windows = read_split(
             settings,
@@ -117,17 +120,19 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         ranks = HeldOutEvaluation(trained.model, windows).ranks()
         judged[split] = metrics_by_segment(ranks, segments)
         inputs = _inputs(config, windows)
-        ranks = served_ranks(served, windows, inputs, data.movies)
-        int8[split] = metrics_by_segment(ranks, segments)
-        if split == features.SPLIT_EVAL:
-            rows = {name: values[:_TIMED_HISTORIES] for name, values in inputs.items()}
-            latency = measure(content, rows, spec.latency_invocations)
-            int8 |= {"latency_ms": latency["median_ms"], "latency_min_ms": latency["min_ms"]}
+        rows = {name: values[:_TIMED_HISTORIES] for name, values in inputs.items()}
+        for name, model in served.items():
+            ranks = served_ranks(model, windows, inputs, data.movies)
+            of_files[name][split] = metrics_by_segment(ranks, segments)
+            if split == features.SPLIT_EVAL:
+                time_ = measure(files[name], rows, spec.latency_invocations)
+                of_files[name]["latency_ms"] = time_["median_ms"]
+                of_files[name]["latency_min_ms"] = time_["min_ms"]
     scored = [row for row in trained.history if "recall_at_10" in row]
     best = max(scored, key=lambda row: row["recall_at_10"])
     return {
         **judged,
-        "int8": int8,
+        **of_files,
         "epochs": len(trained.history),
         "best_epoch": int(best["epoch"]),
         "parameters": trained.model.count_params(),

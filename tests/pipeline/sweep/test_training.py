@@ -11,7 +11,7 @@ import pytest
 from pipeline.config.root import Config
 from pipeline.errors import ConfigError
 from pipeline.sweep.examples import Examples
-from pipeline.sweep.spec import TFLITE, Spec
+from pipeline.sweep.spec import Spec
 from pipeline.sweep.training import metrics_by_segment, train_and_judge
 from tests.modules.training.planted import HISTORY, training_config
 from tests.modules.training.test_trainer import arguments  # noqa: F401 - a fixture
@@ -30,7 +30,8 @@ def spec(arguments: SimpleNamespace, tmp_path: Path) -> Spec:  # noqa: F811
         }
     )
     examples = Examples(str(tmp_path / "examples"), arguments.transform_graph_path, "none")
-    return Spec(config, examples, True, 20, str(tmp_path / "checkpoints"))
+    variants = ("int8", "int4")
+    return Spec(config, examples, True, variants, 20, str(tmp_path / "checkpoints"))
 
 
 def test_a_spec_survives_its_file(spec: Spec) -> None:
@@ -38,7 +39,7 @@ def test_a_spec_survives_its_file(spec: Spec) -> None:
 
 
 @pytest.mark.thorough
-def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
+def test_what_is_learned_is_measured_on_each_split_in_float_and_as_files(
     spec: Spec, tmp_path: Path
 ) -> None:
     folder = tmp_path / "trial"
@@ -56,7 +57,9 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_int8(
     share = sum(part["windows"] * part["recall_at_10"] for part in segments.values()) / 30
     assert share == pytest.approx(result["eval"]["recall_at_10"])
     assert set(segments["tail"]) - {"windows"} == set(result["eval"]) - {"segments"}
-    assert result["int8"]["bytes"] == (folder / TFLITE).stat().st_size
+    assert result["int4"]["eval"]["recall_at_10"] > 0.5
+    assert result["int4"]["bytes"] == (folder / "model.int4.tflite").stat().st_size
+    assert result["int8"]["bytes"] == (folder / "model.int8.tflite").stat().st_size
     assert 0 < result["int8"]["latency_min_ms"] <= result["int8"]["latency_ms"]
     assert result["epochs"] == 20
     assert 1 <= result["best_epoch"] <= 20
