@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from components.tflite_converter.budgets import budget_file, read_master
 from components.tflite_converter.convert import WORKER, ConversionError, convert
 from components.tflite_converter.costs import Costs, measured_costs
 from components.tflite_converter.parity import Answers, HeldOut, recall_at_10, top10_overlap
@@ -21,6 +22,7 @@ from components.tflite_converter.smoke import smoke_test
 from modules.evaluation.litert import TopKModel
 from modules.features import CONTEXT_MOVIE_ID, TOP_PREDICTION_IDS, TOP_PREDICTION_SCORES
 from modules.serving_inputs import FURTHER_INPUTS
+from pipeline.config.budgets import budget_bytes, budget_name
 from pipeline.config.delivery import ConversionConfig, VariantName
 from pipeline.progress import report
 
@@ -69,10 +71,10 @@ class Conversion:
         not_made: Why a variant of the configuration is not among them, by name.
     """
 
-    variants: Mapping[VariantName, Variant]
+    variants: Mapping[str, Variant]
     keras_recall_at_10: float
     windows: int
-    not_made: Mapping[VariantName, str] = dataclasses.field(default_factory=dict)
+    not_made: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Meter(Protocol):
@@ -117,11 +119,23 @@ def convert_variants(
         conversions = _start(pool, saved_model, samples, config, worker)
         # Meanwhile, here.
         reference = saved_model_answers(saved_model, windows)
-    variants: dict[VariantName, Variant] = {}
-    not_made: dict[VariantName, str] = {}
-    for checked, name in enumerate(config.variants, start=1):
+    variants: dict[str, Variant] = {}
+    not_made: dict[str, str] = {}
+
+    def file_of(name: str) -> bytes:
+        if name in conversions:
+            return conversions[name].result()
+        # The smallest at last, for budgets that hold no other one.
+        made = [variants[base].content for base in conversions if base in variants]
+        bases = (variants[config.gated].content, min(made, key=len))
+        return budget_file(bases, read_master(saved_model), budgets[name])
+
+    budgets = {budget_name(size): size for size in map(budget_bytes, config.budgets)}
+    # Files for budgets come last: they are cut from the gated one.
+    names = [*config.variants, *budgets]
+    for checked, name in enumerate(names, start=1):
         try:
-            content = conversions[name].result()
+            content = file_of(name)
             # First, in a process of its own: what LiteRT cannot run may end the process that tries.
             costs = meter(content, samples, name=name, timeout_seconds=config.timeout_seconds)
             model = _checked(name, content, windows, config.top_k)
@@ -131,7 +145,7 @@ def convert_variants(
                 raise
             not_made[name] = str(error)
             _log.warning("variant %s is left out: %s", name, error)
-        report.reach("variants checked", checked, len(config.variants))
+        report.reach("variants checked", checked, len(names))
     return Conversion(variants, recall_at_10(reference, windows), len(windows), not_made)
 
 
@@ -141,7 +155,7 @@ def _start(
     samples: Samples,
     config: ConversionConfig,
     worker: Sequence[str],
-) -> dict[VariantName, concurrent.futures.Future[bytes]]:
+) -> dict[str, concurrent.futures.Future[bytes]]:
     def make(name: VariantName, float32: bytes | None = None) -> bytes:
         return convert(
             saved_model,
@@ -158,7 +172,7 @@ def _start(
     # The others are made from it, so it goes first; a thread that waits for it then waits for one
     # that runs already.
     reference = pool.submit(make, REFERENCE)
-    conversions: dict[VariantName, concurrent.futures.Future[bytes]] = {REFERENCE: reference}
+    conversions: dict[str, concurrent.futures.Future[bytes]] = {REFERENCE: reference}
     # What TensorFlow makes need not wait.
     for name in sorted(config.variants, key=is_quantized):
         if is_quantized(name):

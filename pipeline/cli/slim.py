@@ -111,7 +111,7 @@ def handler(args: argparse.Namespace) -> int:
 
 
 def _suffix(budget: int, group: str) -> str:
-    from components.tflite_converter.budgets import PREFIX, budget_name
+    from pipeline.config.budgets import PREFIX, budget_name
 
     name = budget_name(budget, 0 if group == _ALL else int(group)).removeprefix(PREFIX)
     return name.replace("_", "-") + ("-groups" if group == _ALL else "")

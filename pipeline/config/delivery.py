@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.budgets import budget_bytes, budget_name
 from pipeline.registry import vertex_address
 
 VariantName = Literal["float32", "float16", "int8", "int8_full", "int4"]
@@ -21,11 +22,33 @@ class ConversionConfig(Section):
 
     variants: tuple[VariantName, ...] = ("float32", "float16", "int8", "int4")
     gated: VariantName = Field("int8", description="the variant that is evaluated and gated")
+    budgets: tuple[str, ...] = Field(
+        (),
+        description=(
+            "files of an elastic item table for these sizes, such as 64KB, judged like variants; "
+            "`pocketrec slim` cuts others later"
+        ),
+    )
     top_k: int = Field(100, ge=1, le=1000, description="K: ids and scores the graph returns")
     timeout_seconds: float = Field(300, gt=0, description="for one variant's conversion")
     parity_windows: int = Field(
         2000, ge=1, description="eval windows for the comparison with the Keras model"
     )
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _bytes_alone_are_a_size(cls, budgets: Any) -> Any:
+        if not isinstance(budgets, list | tuple):
+            return budgets
+        return [str(size) if type(size) is int else size for size in budgets]
+
+    @field_validator("budgets")
+    @classmethod
+    def _are_sizes(cls, budgets: tuple[str, ...]) -> tuple[str, ...]:
+        names = [budget_name(budget_bytes(budget)) for budget in budgets]
+        if len(set(names)) < len(names):
+            raise ValueError(f"budgets must differ, got {list(budgets)}")
+        return budgets
 
     @model_validator(mode="after")
     def _has_reference_and_gated(self) -> ConversionConfig:

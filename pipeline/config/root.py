@@ -131,6 +131,15 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _budgets_cut_an_elastic_table(self) -> Config:
+        if self.conversion.budgets and self.model.item_table.name != "elastic":
+            raise ValueError(
+                f"conversion.budgets ({', '.join(self.conversion.budgets)}) are cut from an "
+                f"elastic item table; model.item_table is {self.model.item_table.name}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tuner_can_train(self) -> Config:
         models = [self.model, *(teacher.model for teacher in self.training.new_teachers)]
         if self.tuner.enabled and any(model.item_features.any for model in models):

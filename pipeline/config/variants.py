@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.config.budgets import budget_bytes, budget_name
+
 if TYPE_CHECKING:
     from pipeline.config.root import Config
 
@@ -13,7 +15,9 @@ REFERENCE = "float32"
 
 def converted_variants(config: Config) -> tuple[str, ...]:
     """Returns the names of all variants that the converter is to make, in its order."""
-    return config.conversion.variants
+    conversion = config.conversion
+    cut = (budget_name(budget_bytes(budget)) for budget in conversion.budgets)
+    return (*conversion.variants, *cut)
 
 
 def further_variants(config: Config) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 from components.registry_pusher.bundle import LINEAGE_FILE, to_json
 from components.registry_pusher.embedding import METADATA_NAME
-from components.tflite_converter.budgets import budget_name, size_text
 from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.elastic_budget import BudgetTooSmallError, Fitted, fit
 from components.tflite_converter.flatbuffer import embed_metadata, read_metadata
@@ -18,6 +17,7 @@ from modules.evaluation.litert import TopKModel
 from modules.models.item_tables.elastic_groups import AFFINITIES_FILE
 from modules.models.item_tables.elastic_layout import all_layouts
 from modules.models.item_tables.elastic_master import FILE, ElasticMaster
+from pipeline.config.budgets import budget_name, size_text
 from pipeline.errors import RegistryError
 from pocketrec_device.bundle import Bundle
 from pocketrec_device.manifest import MANIFEST_FILE, VariantFigures

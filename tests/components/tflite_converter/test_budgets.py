@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.tflite_converter.budgets import budget_name, size_text
+from pipeline.config.budgets import budget_name, size_text
 
 
 @pytest.mark.parametrize(

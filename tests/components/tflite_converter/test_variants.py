@@ -131,6 +131,21 @@ def test_another_variant_that_cannot_be_had_is_left_out_with_its_reason(
     assert "FileNotFoundError" in conversion.not_made["int4"]
 
 
+def test_budgets_of_a_model_without_an_elastic_table_are_left_out(
+    saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
+) -> None:
+    files = {name: converted("bow", name) for name in CONFIG.variants}
+    conversion = convert_variants(
+        saved_model("bow"),
+        held_out(),
+        config=CONFIG.model_copy(update={"budgets": ("64KB",)}),
+        worker=copying(tmp_path, files),
+        meter=meter,
+    )
+    assert list(conversion.variants) == list(CONFIG.variants)
+    assert "set model.item_table to elastic" in conversion.not_made["elastic_64kb"]
+
+
 def test_a_variant_whose_measurement_crashes_is_left_out_unless_it_is_needed(
     saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
 ) -> None:

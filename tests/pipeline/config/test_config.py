@@ -181,5 +181,21 @@ def test_what_is_judged_beside_the_gated_variant() -> None:
     config = load_config(None, [names, "conversion.gated=float16"])
     assert converted_variants(config) == ("float32", "float16", "int8")
     assert further_variants(config) == ("int8",)
+    cut = ["model.item_table=elastic", "conversion.budgets=[64KB, 1.5MB]"]
+    names_of_all = converted_variants(load_config(None, [names, *cut]))
+    assert names_of_all == ("float32", "float16", "int8", "elastic_64kb", "elastic_1536kb")
     alone = load_config(None, ["conversion.gated=float32", "conversion.variants=[float32]"])
     assert further_variants(alone) == ()
+
+
+@pytest.mark.parametrize(
+    ("budgets", "why"),
+    [
+        ("[64KB]", "cut from an elastic item table; model.item_table is dense"),
+        ("[64 pounds]", "'64 pounds' is no size"),
+        ("[64KB, 65536]", "budgets must differ"),
+    ],
+)
+def test_budgets_that_cannot_be_kept_are_refused(budgets: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        load_config(None, [f"conversion.budgets={budgets}"])

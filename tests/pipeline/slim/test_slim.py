@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.tflite_converter.budgets import budget_files
+from components.tflite_converter.budgets import budget_file
 from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.elastic_budget import BudgetTooSmallError, fit
 from components.tflite_converter.elastic_tables import with_tables
@@ -200,9 +200,10 @@ def test_a_bundle_of_another_table_is_refused(toy: Toy, tmp_path: Path) -> None:
 
 
 def test_a_budget_that_the_pipeline_measured_keeps_its_figures(toy: Toy, tmp_path: Path) -> None:
-    made = budget_files(toy.variants["int8"], toy.table.master(), [8 * 1024])
-    assert len(made["elastic_8kb"].content) <= 8 * 1024 - 2048
-    variants = {**toy.variants, "elastic_8kb": made["elastic_8kb"].content}
+    bases = [toy.variants["float32"], toy.variants["int8"]]
+    made = budget_file(bases, toy.table.master(), 8 * 1024)
+    assert len(made) <= 8 * 1024 - 2048
+    variants = {**toy.variants, "elastic_8kb": made}
     bundle = Bundle.load(elastic_toy.bundle(toy, tmp_path, variants=variants))
     slim = cut(bundle, 8 * 1024)
     assert slim.files["elastic_8kb.tflite"] == bundle.model("elastic_8kb")
