@@ -288,6 +288,12 @@ class WarmStart:
         if kinds != self.weights.kinds:
             yield f"it has {len(own)} weights, this model {len(shapes)}"
             return
+        shared = any(not table.row_weights for table in model.item_tables)
+        if shared and not np.array_equal(self.rows.movie_ids, self.weights.rows.movie_ids):
+            yield (
+                f"rows of an item table {model.config.item_table.name} share their weights, which "
+                "cannot be taken over for other movies, and the vocabulary has changed"
+            )
         for variable, shape, was in zip(variables, shapes, own, strict=True):
             if shape != was:
                 yield (

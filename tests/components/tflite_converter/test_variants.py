@@ -81,7 +81,7 @@ def made(files: Mapping[Any, bytes], encoder: str, folder: Path, saved_model: st
 def test_variants_answer_as_the_saved_model_does(
     encoder: str, saved_model: Callable[[str], str], converted: Converted, tmp_path: Path
 ) -> None:
-    files = {name: converted(encoder, name) for name in CONFIG.variants}
+    files: dict[str, bytes] = {name: converted(encoder, name) for name in CONFIG.variants}
     conversion = made(files, encoder, tmp_path, saved_model(encoder))
     assert list(conversion.variants) == ["float32", "float16", "int8", "int4"]
     assert conversion.windows == 64

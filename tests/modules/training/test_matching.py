@@ -59,8 +59,9 @@ def recall(run: TrainedRun) -> float:
 
 
 def test_distances_by_hand() -> None:
+    importance = np.array([0.75, 0.25], np.float32)
     space = TeacherSpace(
-        np.zeros((2, 2), np.float16), np.zeros((3, 2), np.float32), np.float32([0.75, 0.25]), 1.0
+        np.zeros((2, 2), np.float16), np.zeros((3, 2), np.float32), importance, kept=1.0
     )
     context = tf.constant([[1.0, 2.0], [0.0, 4.0]])
     wanted = tf.constant([[3.0, 2.0], [0.0, 1.0]], tf.float16)

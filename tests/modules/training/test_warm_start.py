@@ -112,6 +112,18 @@ def test_codes_that_do_not_learn_go_by_movie_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(after.scoring_table()[1:], before.scoring_table()[:0:-1])
 
 
+def test_rows_that_share_weights_go_with_the_same_movies_alone(tmp_path: Path) -> None:
+    table = {"name": "semi_tensor", "rank": 4}
+    config = ModelConfig.model_validate({"dim": 4, "item_table": table})
+    before = made(3, seed=1, config=config)
+    weights = saved(tmp_path / "w", before, origin(config), rows(30, 10, 20))
+    after = made(3, seed=2, config=config)
+    with pytest.raises(ConfigError, match="semi_tensor share their weights.*vocabulary has"):
+        warm(weights, rows(10, 30, 20), model=config).begin(after)
+    warm(weights, rows(30, 10, 20), model=config).begin(after)
+    np.testing.assert_array_equal(after.scoring_table(), before.scoring_table())
+
+
 def test_item_features_go_by_name(tmp_path: Path) -> None:
     config = ModelConfig.model_validate({"dim": 4, "item_features": {"genres": True}})
     before = made(2, seed=1, config=config, genres="Action Drama")
