@@ -118,7 +118,7 @@ def test_rows_that_share_weights_go_with_the_same_movies_alone(tmp_path: Path) -
     before = made(3, seed=1, config=config)
     weights = saved(tmp_path / "w", before, origin(config), rows(30, 10, 20))
     after = made(3, seed=2, config=config)
-    with pytest.raises(ConfigError, match="semi_tensor share their weights.*vocabulary has"):
+    with pytest.raises(ConfigError, match=r"semi_tensor share their weights.*vocabulary has"):
         warm(weights, rows(10, 30, 20), model=config).begin(after)
     warm(weights, rows(30, 10, 20), model=config).begin(after)
     np.testing.assert_array_equal(after.scoring_table(), before.scoring_table())
