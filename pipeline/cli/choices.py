@@ -23,7 +23,16 @@ DATASETS = (
 """As `pipeline.datasets.releases` knows them, whose imports `--help` does without."""
 
 DATASETS_TEXT = ", ".join(DATASETS)
-STUDIES = ("best", "distillation", "encoders", "features", "history_length", "sasrec", "smoke")
+STUDIES = (
+    "best",
+    "distillation",
+    "encoders",
+    "features",
+    "frontier",
+    "history_length",
+    "sasrec",
+    "smoke",
+)
 """The files below `pipeline/configs/sweeps`."""
 
 _MODELS = ("champion",)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.budgets import budget_bytes
 from pipeline.config.delivery import VariantName
 from pipeline.config.parameters import Parameter, check_parameters
 from pipeline.config.root import CONFIGS_DIR, apply_override, read_yaml, set_key, validated
@@ -42,6 +43,13 @@ class SweepConfig(Section):
     variants: tuple[VariantName, ...] = Field(
         ("int8",), min_length=1, description="files that are converted, judged and timed"
     )
+    budgets: tuple[str, ...] = Field(
+        (),
+        description=(
+            "sizes of files, such as 64KB, that the best of each kind of item table is told for; "
+            "files of elastic tables are cut for them"
+        ),
+    )
     minutes_per_training: float | None = Field(
         None, gt=0, description="a training that takes longer is ended, its trial has failed"
     )
@@ -53,6 +61,13 @@ class SweepConfig(Section):
         if len(set(seeds)) < len(seeds) or min(seeds) < 0:
             raise ValueError(f"seeds must differ and not be negative, got {list(seeds)}")
         return seeds
+
+    @field_validator("budgets")
+    @classmethod
+    def _are_sizes(cls, budgets: tuple[str, ...]) -> tuple[str, ...]:
+        for budget in budgets:
+            budget_bytes(budget)
+        return budgets
 
     @field_validator("variants")
     @classmethod

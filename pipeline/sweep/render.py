@@ -10,6 +10,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from pipeline.sweep import frontier
 from pipeline.sweep.space import show
 from pipeline.text_file import write_text
 
@@ -38,6 +39,9 @@ def markdown(results: Results, plot_file: str | None = None) -> str:
             parts.append(f"## Recall@10 on {split} by history length\n\n{_pivot(done, split)}")
         if plot_file is not None:
             parts.append(f"![Recall@10 on {split}]({plot_file})")
+        if results.get("budgets"):
+            title = f"## Recall@10 on {split} within a budget, chosen on eval"
+            parts.append(f"{title}\n\n{frontier.table(results)}")
         parts.append(f"## All trials\n\n{_table(results, done)}")
     failed = [trial for trial in results["trials"] if trial["state"] == "failed"]
     if failed:
@@ -50,6 +54,8 @@ def markdown(results: Results, plot_file: str | None = None) -> str:
 def plot(results: Results) -> str | None:
     """Draws recall@10 over the history length, one line an encoder, or over the trials.
 
+    A study with budgets is drawn over bytes instead.
+
     Args:
         results: As `results.build` returns them.
 
@@ -59,6 +65,8 @@ def plot(results: Results) -> str | None:
     done = [trial for trial in results["trials"] if trial["state"] == "done"]
     if not done:
         return None
+    if results.get("budgets"):
+        return frontier.plot(results)
     # Slow to import, and needed only where there is something to draw.
     import matplotlib as mpl
     from matplotlib.figure import Figure

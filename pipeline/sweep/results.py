@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.item_table import DenseTableConfig, ItemTableConfig
 from pipeline.config.root import Config
 from pipeline.config.sweep import SweepConfig
 from pipeline.config.tree import flat
@@ -26,8 +27,8 @@ def outcome_of(runs: Sequence[Mapping[str, Any]], config: Config) -> dict[str, A
         config: The trial's settings.
 
     Returns:
-        `encoder`, `history`, the `runs`, and over them the `mean` and the `spread` (standard
-        deviation of a sample; 0 for one run) of each figure, by key path.
+        `encoder`, `history`, `table` (its kind), the `runs`, and over them the `mean` and the
+        `spread` (standard deviation of a sample; 0 for one run) of each figure, by key path.
     """
     figures = [
         {key: float(value) for key, value in flat(run).items() if isinstance(value, int | float)}
@@ -38,6 +39,7 @@ def outcome_of(runs: Sequence[Mapping[str, Any]], config: Config) -> dict[str, A
     return {
         "encoder": config.model.encoder.name,
         "history": config.history.length,
+        "table": kind_of_table(config.model.item_table),
         "mean": {key: statistics.fmean(values) for key, values in columns.items()},
         "spread": {
             key: statistics.stdev(values) if len(values) > 1 else 0.0
@@ -45,6 +47,13 @@ def outcome_of(runs: Sequence[Mapping[str, Any]], config: Config) -> dict[str, A
         },
         "runs": [dict(run) for run in runs],
     }
+
+
+def kind_of_table(table: ItemTableConfig) -> str:
+    """Returns what a frontier calls an item table."""
+    if isinstance(table, DenseTableConfig) and (table.rounds or table.width is not None):
+        return "dense, narrow or of few bits"
+    return str(table.name)
 
 
 def build(study: SweepConfig, finished: Sequence[Finished], total: int) -> dict[str, Any]:
@@ -74,6 +83,7 @@ def build(study: SweepConfig, finished: Sequence[Finished], total: int) -> dict[
         "seeds": list(study.seeds),
         "report_test": study.report_test,
         "variants": list(study.variants),
+        "budgets": list(study.budgets),
         "parameters": study.model_dump(mode="json")["parameters"],
         "total": total,
         "best": None if best is None else best["trial"],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import recovery
+from pipeline.config.budgets import budget_bytes
 from pipeline.config.root import Config
 from pipeline.config.sweep import SweepConfig
 from pipeline.errors import PocketRecError
@@ -163,6 +164,7 @@ class Sweep:
             examples,
             self._study.report_test,
             self._study.variants,
+            tuple(map(budget_bytes, self._study.budgets)),
             self._study.latency_invocations,
             str(self._places.checkpoints),
         )

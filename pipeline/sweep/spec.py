@@ -26,6 +26,7 @@ class Spec:
         examples: The windows.
         report_test: Whether to judge on test too.
         variants: Files to convert, judge and time.
+        budgets: Bytes that files of an elastic table are cut for, beside them.
         latency_invocations: Recommendations that are timed.
         checkpoints: Folder of all the study's checkpoints.
     """
@@ -34,6 +35,7 @@ class Spec:
     examples: Examples
     report_test: bool
     variants: tuple[VariantName, ...]
+    budgets: tuple[int, ...]
     latency_invocations: int
     checkpoints: str
 
@@ -44,6 +46,7 @@ class Spec:
             "examples": dataclasses.asdict(self.examples),
             "report_test": self.report_test,
             "variants": self.variants,
+            "budgets": self.budgets,
             "latency_invocations": self.latency_invocations,
             "checkpoints": self.checkpoints,
         }
@@ -58,6 +61,7 @@ class Spec:
             Examples(**fields["examples"]),
             fields["report_test"],
             tuple(fields["variants"]),
+            tuple(fields["budgets"]),
             fields["latency_invocations"],
             fields["checkpoints"],
         )

@@ -7,12 +7,13 @@ writes `result.json` beside the file that it is given.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.reference_ranks.popularity import SEGMENTS, TrainingEvents, popularity_segments
+from components.tflite_converter.budgets import budget_file, read_master
 from components.tflite_converter.convert import convert
+from components.tflite_converter.elastic_budget import BudgetTooSmallError
 from modules import features
 from modules.evaluation.latency import measure
 from modules.evaluation.litert import TopKModel
@@ -36,6 +39,7 @@ from modules.training.ranking import metrics_of_ranks
 from modules.training.run import train_recommender
 from modules.training.warm_start import Origin
 from modules.vocabulary import read_vocabulary, vocabulary_path
+from pipeline.config.budgets import budget_name
 from pipeline.config.root import Config
 from pipeline.config.tree import flat
 from pipeline.errors import PocketRecError
@@ -98,7 +102,11 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         saved = str(Path(scratch, "model"))
         serving.export(trained.model, saved, top_k=top_k, history_length=config.history.length)
         timeout = config.conversion.timeout_seconds
-        files = {name: convert(saved, name, timeout_seconds=timeout) for name in spec.variants}
+        files: dict[str, bytes] = {
+            name: convert(saved, name, timeout_seconds=timeout) for name in spec.variants
+        }
+        if config.model.item_table.name == "elastic":
+            files |= _cut(saved, list(files.values()), spec.budgets)
     for name, content in files.items():
         folder.joinpath(tflite_file(name)).write_bytes(content)
     served = {name: TopKModel(content, name) for name, content in files.items()}
@@ -140,6 +148,15 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         "teachers_seconds": sum(teacher.seconds for teacher in trained.teachers),
         "load_average": os.getloadavg()[0],
     }
+
+
+def _cut(saved_model: str, bases: Sequence[bytes], budgets: Sequence[int]) -> dict[str, bytes]:
+    """Returns the files for budgets, by name; those that nothing fits are left out."""
+    files = {}
+    for budget in budgets:
+        with contextlib.suppress(BudgetTooSmallError):
+            files[budget_name(budget)] = budget_file(bases, read_master(saved_model), budget)
+    return files
 
 
 def metrics_by_segment(

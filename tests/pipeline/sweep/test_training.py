@@ -30,7 +30,7 @@ def spec(arguments: SimpleNamespace, tmp_path: Path) -> Spec:  # noqa: F811
         }
     )
     examples = Examples(str(tmp_path / "examples"), arguments.transform_graph_path, "none")
-    return Spec(config, examples, True, ("int8", "int4"), 20, str(tmp_path / "checkpoints"))
+    return Spec(config, examples, True, ("int8", "int4"), (), 20, str(tmp_path / "checkpoints"))
 
 
 def test_a_spec_survives_its_file(spec: Spec) -> None:

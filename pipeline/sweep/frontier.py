@@ -1,0 +1,161 @@
+"""What recall can be had for how many bytes: the best file of each kind of item table."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from pipeline.config.budgets import budget_bytes
+
+_BYTES = re.compile(r"(\w+)\.bytes")
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_MARKERS = "os^Dv<"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A file of a trial.
+
+    Attributes:
+        trial: Its number.
+        kind: Of its item table.
+        file: Name of the variant.
+        bytes: Of the file, the mean over the seeds.
+        chosen_by: Recall@10 on eval, likewise.
+        recall: Recall@10 on the split that is reported, likewise.
+        spread: Of `recall` over the seeds.
+        latency_ms: Median of one inference, likewise.
+    """
+
+    trial: int
+    kind: str
+    file: str
+    bytes: float
+    chosen_by: float
+    recall: float
+    spread: float
+    latency_ms: float
+
+
+def points(results: Mapping[str, Any]) -> list[Point]:
+    """Returns all files that were judged, in the order of trials and names.
+
+    Args:
+        results: As `results.build` returns them.
+    """
+    split = "test" if results["report_test"] else "eval"
+    found = []
+    for trial in results["trials"]:
+        if trial["state"] != "done":
+            continue
+        mean, spread = trial["mean"], trial["spread"]
+        names = sorted(match[1] for key in mean if (match := _BYTES.fullmatch(key)))
+        found += [
+            Point(
+                trial["trial"],
+                trial["table"],
+                name,
+                mean[f"{name}.bytes"],
+                mean[f"{name}.eval.recall_at_10"],
+                mean[f"{name}.{split}.recall_at_10"],
+                spread[f"{name}.{split}.recall_at_10"],
+                mean[f"{name}.latency_ms"],
+            )
+            for name in names
+        ]
+    return found
+
+
+def best_within(given: Sequence[Point], budget: int) -> Point | None:
+    """Returns the file of the highest recall on eval that keeps a budget, the smallest of equals.
+
+    Args:
+        given: Files.
+        budget: Most bytes.
+    """
+    fitting = [point for point in given if point.bytes <= budget]
+    return max(fitting, key=lambda point: (point.chosen_by, -point.bytes), default=None)
+
+
+def table(results: Mapping[str, Any]) -> str:
+    """Returns a Markdown table: a row a kind of item table, a column a budget."""
+    given, budgets = points(results), results["budgets"]
+    rows = []
+    for kind in _kinds(given):
+        own = [point for point in given if point.kind == kind]
+        best = (best_within(own, budget_bytes(budget)) for budget in budgets)
+        rows.append([kind, *(_cell(point, len(results["seeds"]) > 1) for point in best)])
+    return tabulate(rows, ["item table", *budgets], tablefmt="github", disable_numparse=True)
+
+
+def plot(results: Mapping[str, Any]) -> str:
+    """Draws recall@10 over bytes: all files, and a line through the best of each kind."""
+    # Slow to import, and needed only where there is something to draw.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    given = points(results)
+    settings = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": f"{results['study']} frontier",
+        "font.size": 9,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with mpl.rc_context(settings):
+        figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for number, kind in enumerate(_kinds(given)):
+            own = sorted((p for p in given if p.kind == kind), key=lambda point: point.bytes)
+            colour = _COLOURS[number % len(_COLOURS)]
+            marker = _MARKERS[number % len(_MARKERS)]
+            best = [point for point in own if best_within(own, int(point.bytes)) == point]
+            axes.plot(
+                [point.bytes / 1024 for point in own],
+                [point.recall for point in own],
+                color=colour,
+                marker=marker,
+                markersize=3,
+                linestyle="none",
+                alpha=0.4,
+            )
+            axes.plot(
+                [point.bytes / 1024 for point in best],
+                [point.recall for point in best],
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linewidth=1.4,
+                label=kind,
+            )
+        ticks = [budget_bytes(budget) / 1024 for budget in results["budgets"]]
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(ticks, results["budgets"])
+        axes.minorticks_off()
+        axes.set_xlabel("bytes of the file")
+        axes.set_ylabel(f"recall@10 on {'test' if results['report_test'] else 'eval'}")
+        axes.legend(frameon=False)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+
+
+def _kinds(given: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(point.kind for point in given))
+
+
+def _cell(point: Point | None, several: bool) -> str:
+    if point is None:
+        return ""
+    spread = f" ± {point.spread:.4f}" if several else ""
+    return (
+        f"{point.recall:.4f}{spread} (trial {point.trial} {point.file}, "
+        f"{point.bytes / 1024:.1f} KB, {point.latency_ms:.3f} ms)"
+    )
