@@ -79,10 +79,13 @@ def test_distances_by_hand() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        {},
-        {"scoring": "cosine"},
         {"item_table": {"name": "dense", "width": 8, "bits": 4}},
-        {"item_table": {"name": "semi_tensor", "rank": 24, "bits": 8}},
+        pytest.param({}, marks=pytest.mark.thorough),
+        pytest.param({"scoring": "cosine"}, marks=pytest.mark.thorough),
+        pytest.param(
+            {"item_table": {"name": "semi_tensor", "rank": 24, "bits": 8}},
+            marks=pytest.mark.thorough,
+        ),
     ],
     ids=repr,
 )
@@ -110,6 +113,7 @@ def test_scores_need_not_be_learned_after_it(tmp_path: Path) -> None:
     assert "recall_at_10" in run.matched.history[1]
 
 
+@pytest.mark.thorough
 def test_a_killed_run_goes_on_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +144,7 @@ def test_a_killed_run_goes_on_with_the_same_weights(
     assert not list((tmp_path / "killed" / "checkpoints").rglob("*.npz"))
 
 
+@pytest.mark.thorough
 def test_codes_of_a_teacher_need_one(tmp_path: Path) -> None:
     table = {"name": "codebooks", "books": 2, "codes": 4, "assignment": "teacher"}
     with pytest.raises(ConfigError, match="with a section matching"):
