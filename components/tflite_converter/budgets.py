@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.tflite_converter.convert import ConversionError
-from components.tflite_converter.elastic_budget import BudgetTooSmallError, fit
+from components.tflite_converter.elastic_budget import BudgetTooSmallError, Fitted, fit
 from modules.models.item_tables.elastic_master import FILE, ElasticMaster
 from modules.models.serving import ASSETS_FOLDER
 
@@ -36,17 +36,21 @@ def budget_file(bases: Sequence[bytes], master: ElasticMaster, budget: int) -> b
     """Makes the file of a budget, with room for what a bundle writes into it.
 
     Args:
-        bases: Variants that can give all but the table, the one to take where it fits first.
+        bases: Variants that can give all but the table. The one that leaves most room for it does,
+            of equals the first: numbers of the table are worth more than those of the encoder.
         master: The table.
         budget: Most bytes of the file in a bundle.
 
     Raises:
         ConversionError: The budget is too small for each, or one has no table to replace.
     """
-    problem: BudgetTooSmallError | None = None
+    fitted: list[Fitted] = []
+    problem = ConversionError("there is no variant to cut a file from")
     for base in bases:
         try:
-            return fit(base, master, budget - METADATA_RESERVE).content
+            fitted.append(fit(base, master, budget - METADATA_RESERVE))
         except BudgetTooSmallError as error:
-            problem = problem or error
-    raise problem or ConversionError("there is no variant to cut a file from")
+            problem = error
+    if not fitted:
+        raise problem
+    return max(fitted, key=lambda file: file.table_bytes).content

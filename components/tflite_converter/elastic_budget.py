@@ -21,10 +21,12 @@ class Fitted:
     Attributes:
         content: The `.tflite` file.
         layout: Blocks that each segment keeps.
+        table_bytes: Of the numbers that are kept.
     """
 
     content: bytes
     layout: Layout
+    table_bytes: int
 
 
 class BudgetTooSmallError(ConversionError):
@@ -67,15 +69,17 @@ def fit(
         steps = master.steps(layout, group)
         return finish(with_tables(base, rows, master.width, steps))
 
+    def numbers(layout: Layout) -> int:
+        return sum(step.bytes for step in master.steps(layout, group))
+
     smallest = made(layouts[0])
     if len(smallest) > budget:
         raise BudgetTooSmallError(budget, len(smallest))
     # All else in a file is hardly smaller than in the smallest one, so that few are made in vain.
-    table = sum(step.bytes for step in master.steps(layouts[0], group))
-    others = len(smallest) - table - _SPARED
+    others = len(smallest) - numbers(layouts[0]) - _SPARED
     for layout in reversed(layouts[1:]):
-        if others + sum(step.bytes for step in master.steps(layout, group)) <= budget:
+        if others + numbers(layout) <= budget:
             content = made(layout)
             if len(content) <= budget:
-                return Fitted(content, layout)
-    return Fitted(smallest, layouts[0])
+                return Fitted(content, layout, numbers(layout))
+    return Fitted(smallest, layouts[0], numbers(layouts[0]))

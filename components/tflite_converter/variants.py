@@ -125,7 +125,6 @@ def convert_variants(
     def file_of(name: str) -> bytes:
         if name in conversions:
             return conversions[name].result()
-        # The smallest at last, for budgets that hold no other one.
         made = [variants[base].content for base in conversions if base in variants]
         bases = (variants[config.gated].content, min(made, key=len))
         return budget_file(bases, read_master(saved_model), budgets[name])

@@ -64,7 +64,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ),
     )
     parser.add_argument(
-        "--variant", help="variant that gives all but the table (default: the gated one if it fits)"
+        "--variant",
+        help="variant that gives all but the table (default: what leaves most room for it)",
     )
     output = parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder to write (default: ./MODEL-64kb)"

@@ -77,8 +77,8 @@ def cut(
         bundle: Of an elastic model.
         budget: Most bytes of each `.tflite` file.
         groups: Of users, from 1, each of which gets a file; 0 stands for everybody's table.
-        variant: What gives all but the table; None: the gated variant, or where even its smallest
-            file is too large, the first of the others that fits, those of small files first.
+        variant: What gives all but the table; None: the one that leaves most room for it, of
+            equals the gated one, then those of small files.
 
     Raises:
         RegistryError: The bundle is of no elastic model, there is no such group or variant, or no
@@ -161,7 +161,11 @@ def _fitted(
     variant: str | None,
     name: str,
 ) -> tuple[str, Fitted]:
-    """Returns the variant that gave all but the table, and the file."""
+    """Returns the variant that gave all but the table, and the file.
+
+    It is the one that leaves most room for the table, of equals the first.
+    """
+    found: list[tuple[str, Fitted]] = []
     smallest: dict[str, int] = {}
     for base in _bases(bundle, variant):
         content = bundle.model(base)
@@ -174,16 +178,15 @@ def _fitted(
             return embed_metadata(model, METADATA_NAME, payload)
 
         try:
-            fitted = fit(content, master, budget, group=group, finish=finish)
+            found.append((base, fit(content, master, budget, group=group, finish=finish)))
         except BudgetTooSmallError as error:
             smallest[base] = error.smallest
-            continue
         except ConversionError:
             # Such as one that computes in integers throughout.
             if variant is not None:
                 raise
-            continue
-        return base, fitted
+    if found:
+        return max(found, key=lambda file: file[1].table_bytes)
     if not smallest:
         raise RegistryError(f"{bundle.path}: no variant of it can be cut")
     least = min(smallest, key=lambda base: (smallest[base], base))
