@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 from tabulate import tabulate
 
 from pipeline.config.budgets import budget_bytes
+from pipeline.sweep.drawing import COLOURS, MARKERS, style, svg
 
 _BYTES = re.compile(r"(\w+)\.bytes")
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = "os^Dv<"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,22 +98,13 @@ def plot(results: Mapping[str, Any]) -> str:
     from matplotlib.figure import Figure
 
     given = points(results)
-    settings = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": f"{results['study']} frontier",
-        "font.size": 9,
-        "axes.grid": True,
-        "grid.color": "#dddddd",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(style(f"{results['study']} frontier")):
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.subplots()
         for number, kind in enumerate(_kinds(given)):
             own = sorted((p for p in given if p.kind == kind), key=lambda point: point.bytes)
-            colour = _COLOURS[number % len(_COLOURS)]
-            marker = _MARKERS[number % len(_MARKERS)]
+            colour = COLOURS[number % len(COLOURS)]
+            marker = MARKERS[number % len(MARKERS)]
             best = [point for point in own if best_within(own, int(point.bytes)) == point]
             axes.plot(
                 [point.bytes / 1024 for point in own],
@@ -142,9 +131,7 @@ def plot(results: Mapping[str, Any]) -> str:
         axes.set_xlabel("bytes of the file")
         axes.set_ylabel(f"recall@10 on {'test' if results['report_test'] else 'eval'}")
         axes.legend(frameon=False)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+        return svg(figure)
 
 
 def _kinds(given: Sequence[Point]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from pipeline.sweep import frontier
+from pipeline.sweep.drawing import COLOURS, MARKERS, style, svg
 from pipeline.sweep.space import show
 from pipeline.text_file import write_text
 
@@ -20,8 +19,6 @@ Trial = Mapping[str, Any]
 _ENCODER, _HISTORY = "model.encoder", "history"
 _OWN_COLUMNS = (_ENCODER, f"{_ENCODER}.name", _HISTORY, f"{_HISTORY}.length")
 _KB = 1000
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-_MARKERS = "os^Dv<>P"
 
 
 def markdown(results: Results, plot_file: str | None = None) -> str:
@@ -73,16 +70,7 @@ def plot(results: Results) -> str | None:
 
     key = f"{_split(results)}.recall_at_10"
     by_length = _varies(done, "history")
-    settings = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": results["study"],
-        "font.size": 9,
-        "axes.grid": True,
-        "grid.color": "#dddddd",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with mpl.rc_context(settings):
+    with mpl.rc_context(style(results["study"])):
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.subplots()
         lengths = sorted({trial["history"] for trial in done})
@@ -95,8 +83,8 @@ def plot(results: Results) -> str | None:
                 [own[i]["mean"][key] for i in order],
                 yerr=[own[i]["spread"][key] for i in order] if len(results["seeds"]) > 1 else None,
                 label=label,
-                color=_COLOURS[index % len(_COLOURS)],
-                marker=_MARKERS[index % len(_MARKERS)],
+                color=COLOURS[index % len(COLOURS)],
+                marker=MARKERS[index % len(MARKERS)],
                 markersize=4,
                 linestyle="-" if by_length else "none",
                 linewidth=1.4,
@@ -110,9 +98,7 @@ def plot(results: Results) -> str | None:
         axes.set_ylabel(f"recall@10 on {_split(results)}")
         if _varies(done, "label"):
             axes.legend(frameon=False)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+        return svg(figure)
 
 
 def write_rendered(content: Mapping[str, Any], folder: Path, stem: str) -> list[Path]:
