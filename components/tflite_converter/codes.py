@@ -7,11 +7,9 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float32]
+from modules.models.item_tables.few_bits import largest_code
 
-# The lowest code of a type is left out, so that codes are symmetric around zero.
-TOPS = {8: 127, 4: 7, 2: 1}
-"""The largest code by bits."""
+FloatArray = npt.NDArray[np.float32]
 
 # Values that were computed as a step times an integer are that to float32's rounding.
 _ROUNDING = 1e-6
@@ -27,7 +25,7 @@ class Codes:
 
     Attributes:
         bits: 8, 4 or 2.
-        values: int8, of the shape of the weights, from -`TOPS[bits]` to it.
+        values: int8, of the shape of the weights, from -`largest_code(bits)` to it.
         steps: float32 [1], or one for each index of `axis`.
         axis: Where there are several steps, what they belong to.
     """
@@ -94,11 +92,11 @@ def encode_exactly(weights: FloatArray) -> Codes | None:
     largest = np.abs(weights).max()
     if not largest > 0:
         return None
-    for top in range(1, TOPS[4] + 1):
+    for top in range(1, largest_code(4) + 1):
         step = np.float32(largest / np.float32(top))
         codes = np.rint(weights / step)
         if (np.abs(weights - codes * step) <= _ROUNDING * largest).all():
-            bits = 2 if top <= TOPS[2] else 4
+            bits = 2 if top <= largest_code(2) else 4
             return Codes(bits, codes.astype(np.int8), np.array([step], np.float32))
     return None
 
@@ -108,13 +106,14 @@ def _widest_steps(weights: FloatArray, bits: int, axis: int | None) -> FloatArra
     largest = np.abs(weights).max(axis=_other_axes(weights, axis), keepdims=True)
     # Of nothing but zeros any step will do.
     steps: FloatArray = np.where(largest > 0, largest, 1).astype(np.float32) / np.float32(
-        TOPS[bits]
+        largest_code(bits)
     )
     return steps
 
 
 def _rounded(weights: FloatArray, steps: FloatArray, bits: int, axis: int | None) -> Codes:
-    values = np.clip(np.rint(weights / steps), -TOPS[bits], TOPS[bits]).astype(np.int8)
+    top = largest_code(bits)
+    values = np.clip(np.rint(weights / steps), -top, top).astype(np.int8)
     return Codes(bits, values, steps.reshape(-1), axis or 0)
 
 

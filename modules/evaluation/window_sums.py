@@ -5,6 +5,7 @@ TFMA computes equal computations once: every metric brings the sums along that i
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -140,7 +141,7 @@ class WindowSums:
         return self.mean(f"hits_{name}")
 
 
-class SumsMetric(tfma.metrics.Metric):
+class SumsMetric(tfma.metrics.Metric, abc.ABC):
     """A metric that is a function of the sums, a further variant's among them where one is named.
 
     Args:
@@ -158,9 +159,9 @@ class SumsMetric(tfma.metrics.Metric):
         """Returns what makes the metric again; TFMA asks."""
         return {"name": self.name, **self._settings}
 
+    @abc.abstractmethod
     def value(self, sums: WindowSums) -> float | None:
         """Returns the metric, or None where it does not apply and is left out."""
-        raise NotImplementedError
 
     def _computations(self, name: str, model_names: Sequence[str] | None = None) -> list[Any]:
         return [

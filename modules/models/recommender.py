@@ -19,7 +19,7 @@ from modules.models.encoders.base import build_encoder
 from modules.models.event_features import EventFeatures
 from modules.models.history import Context, History
 from modules.models.item_features import ItemFeatures
-from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
 from modules.models.item_tables.registry import build_item_table
 from modules.models.layers import dense, unit_rows
 from modules.models.user_features import UserFeatures
@@ -225,8 +225,7 @@ class Recommender(keras.Model):
         return [self._items] if self.config.tied else [self._items, self._labels]
 
     def _table(self, name: str, features: ItemFeatures | None) -> ItemTable:
-        return build_item_table(
-            self.config.item_table,
+        spec = TableSpec(
             name=name,
             movies=self.movies,
             width=self.width,
@@ -234,6 +233,7 @@ class Recommender(keras.Model):
             unit_length=self.config.scoring == "cosine",
             features=features,
         )
+        return build_item_table(self.config.item_table, spec)
 
     def _projections(self) -> tuple[keras.layers.Dense | None, keras.layers.Dense | None]:
         """Returns what brings rows to the encoder's width, and contexts back to the rows'."""

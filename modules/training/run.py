@@ -196,13 +196,15 @@ def _train(
         )
         if begun is not None:
             report.say(f"{whose}{begun}")
+    # Once: joining several teachers' vectors copies hundreds of megabytes.
+    teacher = None if lessons is None else lessons.teacher
     # Of several workers, the chief alone: the others cannot go on without it.
     with store.held() if distribution.is_chief else contextlib.nullcontext():
         matched = begin(
             model,
             data,
             settings,
-            teacher=None if lessons is None else lessons.teacher,
+            teacher=teacher,
             store=CheckpointStore(checkpoint_root, f"{fingerprint}-matching"),
             log_folder=log_folder / "matching",
             distribution=distribution,
@@ -216,7 +218,7 @@ def _train(
             seed=settings.seed,
             store=store,
             reporter=reporter,
-            teacher=lessons.teacher if lessons and settings.training.learns_scores else None,
+            teacher=teacher if settings.training.learns_scores else None,
             halves=None if lessons is None else lessons.halves,
             distribution=distribution,
         )

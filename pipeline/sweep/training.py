@@ -152,10 +152,10 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
 
 def _cut(saved_model: str, bases: Sequence[bytes], budgets: Sequence[int]) -> dict[str, bytes]:
     """Returns the files for budgets, by name; those that nothing fits are left out."""
-    files = {}
+    files, master = {}, read_master(saved_model)
     for budget in budgets:
         with contextlib.suppress(BudgetTooSmallError):
-            files[budget_name(budget)] = budget_file(bases, read_master(saved_model), budget)
+            files[budget_name(budget)] = budget_file(bases, master, budget)
     return files
 
 

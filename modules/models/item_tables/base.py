@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from collections.abc import Mapping
 
 import keras
@@ -11,6 +12,30 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from modules.features import PADDING_ID
+from modules.models.item_features import ItemFeatures
+
+
+@dataclasses.dataclass(frozen=True)
+class TableSpec:
+    """What a table is made for, whatever its kind.
+
+    Attributes:
+        name: Of its weights: `items` or `labels`.
+        movies: Movies of the vocabulary, by falling count; rows are 1..movies, and 0 for padding.
+        width: Of a row.
+        initial_std: Standard deviation of the values of a movie's own row. Rows that share weights
+            begin with a length near one.
+        unit_length: Whether scores are cosines. Rows of their own are then of length one; rows that
+            share weights keep their lengths, for a device would have to store them.
+        features: Of the movies, for a dense table whose model asks for any.
+    """
+
+    name: str
+    movies: int
+    width: int
+    initial_std: float
+    unit_length: bool
+    features: ItemFeatures | None = None
 
 
 class ServedTable(abc.ABC):
@@ -41,17 +66,16 @@ class ItemTable(keras.layers.Layer, abc.ABC):
     """Rows of all movies, computed of weights; `serve` freezes them.
 
     A new kind is a module `modules/models/item_tables/<name>.py` with
-    `build(config, *, name, movies, width, ...) -> ItemTable`, its section in
-    `pipeline/config/item_table.py`, and a test.
+    `build(config, spec) -> ItemTable`, its section in `pipeline/config/item_table.py`, and a test.
 
     Attributes:
         width: Of a row.
     """
 
-    def __init__(self, *, name: str, movies: int, width: int) -> None:
-        super().__init__(name=name)
-        self.width = width
-        self._movies = movies
+    def __init__(self, spec: TableSpec) -> None:
+        super().__init__(name=f"{spec.name}_table")
+        self.width = spec.width
+        self._movies = spec.movies
 
     @abc.abstractmethod
     def rows(self) -> tf.Tensor:

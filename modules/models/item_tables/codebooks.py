@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from modules.models.item_features import ItemFeatures
-from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
 from modules.models.item_tables.clustering import clustered
 from modules.models.item_tables.coding import decoded, encoded
 from modules.models.item_tables.rounding import rounded
@@ -38,40 +37,30 @@ class CodebooksTable(ItemTable):
     would, and cannot run away from the centroids, which no loss holds near to them.
     """
 
-    def __init__(
-        self,
-        config: CodebooksTableConfig,
-        *,
-        name: str,
-        movies: int,
-        width: int,
-        initial_std: float,
-        unit_length: bool,
-    ) -> None:
+    def __init__(self, config: CodebooksTableConfig, spec: TableSpec) -> None:
         """Makes random rows, and codebooks of them.
 
         Args:
             config: Codebooks and bits.
-            name: Of the weights.
-            movies: Of the vocabulary.
-            width: Of a row.
-            initial_std: Standard deviation of the queries' values, where their length is free.
-            unit_length: Whether queries are compared at length one.
+            spec: What it is made for.
 
         Raises:
             ConfigError: Codebooks do not divide the width, or have more centroids than there are
                 movies.
         """
-        super().__init__(name=f"{name}_table", movies=movies, width=width)
+        super().__init__(spec)
+        movies, width = spec.movies, spec.width
         _check(config, movies=movies, width=width)
-        self._config, self._unit_length = config, unit_length
+        self._config, self._unit_length = config, spec.unit_length
         part = width // config.books if config.composition == "product" else width
         # The length of other tables' rows that share weights, see `build_item_table`.
-        std = initial_std if unit_length else width**-0.5
+        std = spec.initial_std if spec.unit_length else width**-0.5
         queries = keras.initializers.RandomNormal(stddev=std)((movies + 1, width))
         learned = config.assignment == "learned"
         self._queries = (
-            self.add_weight(shape=(movies + 1, width), name=f"{name}_queries") if learned else None
+            self.add_weight(shape=(movies + 1, width), name=f"{spec.name}_queries")
+            if learned
+            else None
         )
         self._codes = (
             None
@@ -81,11 +70,11 @@ class CodebooksTable(ItemTable):
                 dtype="uint8",
                 trainable=False,
                 initializer="zeros",
-                name=f"{name}_codes",
+                name=f"{spec.name}_codes",
             )
         )
         self._centroids = self.add_weight(
-            shape=(config.books, config.codes, part), name=f"{name}_centroids"
+            shape=(config.books, config.codes, part), name=f"{spec.name}_centroids"
         )
         self.built = True
         self._begin_with(queries.numpy(), iterations=_FEW)
@@ -178,23 +167,6 @@ def _check(config: CodebooksTableConfig, *, movies: int, width: int) -> None:
         )
 
 
-def build(
-    config: CodebooksTableConfig,
-    *,
-    name: str,
-    movies: int,
-    width: int,
-    initial_std: float,
-    unit_length: bool,
-    features: ItemFeatures | None,
-) -> CodebooksTable:
+def build(config: CodebooksTableConfig, spec: TableSpec) -> CodebooksTable:
     """Builds the table; see `registry.build_item_table`."""
-    del features
-    return CodebooksTable(
-        config,
-        name=name,
-        movies=movies,
-        width=width,
-        initial_std=initial_std,
-        unit_length=unit_length,
-    )
+    return CodebooksTable(config, spec)

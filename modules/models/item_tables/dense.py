@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from modules.models.item_features import ItemFeatures
-from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
 from modules.models.item_tables.constant import ConstantTable
 from modules.models.item_tables.rounding import rounded
 from modules.models.layers import unit_rows
@@ -18,40 +17,27 @@ from pipeline.config.item_table import DenseTableConfig
 class DenseTable(ItemTable):
     """See the module."""
 
-    def __init__(
-        self,
-        config: DenseTableConfig,
-        *,
-        name: str,
-        movies: int,
-        width: int,
-        initial_std: float,
-        unit_length: bool,
-        features: ItemFeatures | None,
-    ) -> None:
+    def __init__(self, config: DenseTableConfig, spec: TableSpec) -> None:
         """Makes random rows.
 
         Args:
             config: Its bits, or bands of columns.
-            name: Of the weights.
-            movies: Of the vocabulary.
-            width: Of a row.
-            initial_std: Standard deviation of the rows' values.
-            unit_length: Whether rows are scaled to length one.
-            features: Of the movies, learned vectors of which are added to the rows; or None.
+            spec: What it is made for.
         """
-        super().__init__(name=f"{name}_table", movies=movies, width=width)
+        super().__init__(spec)
+        movies, width = spec.movies, spec.width
         self._bands = (
             [(width, config.bits)]
             if config.bands is None
             else [(band.width, band.bits) for band in config.bands]
         )
-        self._unit_length = unit_length
+        self._unit_length = spec.unit_length
+        features = spec.features
         self._features = None if features is None else tf.constant(features.values)
         self._weights = self.add_weight(
             shape=(movies + 1, width),
-            initializer=keras.initializers.RandomNormal(stddev=initial_std),
-            name=name,
+            initializer=keras.initializers.RandomNormal(stddev=spec.initial_std),
+            name=spec.name,
         )
         self._weights.assign(self._weights * self._not_padding())
         # From zero: a new model is the one that it would be without features.
@@ -61,7 +47,7 @@ class DenseTable(ItemTable):
             else self.add_weight(
                 shape=(features.values.shape[1], width),
                 initializer="zeros",
-                name=f"{name}_features",
+                name=f"{spec.name}_features",
             )
         )
         self.built = True
@@ -95,23 +81,6 @@ class DenseTable(ItemTable):
         return [] if self._vectors is None else [self._vectors]
 
 
-def build(
-    config: DenseTableConfig,
-    *,
-    name: str,
-    movies: int,
-    width: int,
-    initial_std: float,
-    unit_length: bool,
-    features: ItemFeatures | None,
-) -> DenseTable:
+def build(config: DenseTableConfig, spec: TableSpec) -> DenseTable:
     """Builds the table; see `registry.build_item_table`."""
-    return DenseTable(
-        config,
-        name=name,
-        movies=movies,
-        width=width,
-        initial_std=initial_std,
-        unit_length=unit_length,
-        features=features,
-    )
+    return DenseTable(config, spec)

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from modules.models.item_features import ItemFeatures
-from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
 from modules.models.item_tables.constant import ConstantTable
 from modules.models.item_tables.elastic_groups import AFFINITIES_FILE
 from modules.models.item_tables.elastic_layout import (
@@ -29,8 +28,7 @@ from modules.models.item_tables.elastic_layout import (
     shares_by_fall,
 )
 from modules.models.item_tables.elastic_master import FILE, ElasticMaster, GroupTable
-from modules.models.item_tables.few_bits import largest_code
-from modules.models.item_tables.rounding import step_of
+from modules.models.item_tables.rounding import rounded_by, step_of
 from modules.models.layers import unit_rows
 from pipeline.config.item_table import ElasticTableConfig
 
@@ -49,32 +47,20 @@ class ElasticTable(ItemTable):
         affinities: int8 [movies + 1, groups], how a device tells its group; None without groups.
     """
 
-    def __init__(
-        self,
-        config: ElasticTableConfig,
-        *,
-        name: str,
-        movies: int,
-        width: int,
-        initial_std: float,
-        unit_length: bool,
-    ) -> None:
+    def __init__(self, config: ElasticTableConfig, spec: TableSpec) -> None:
         """Makes random rows.
 
         Args:
             config: Blocks, segments, bits and how they are trained.
-            name: Of the weights.
-            movies: Of the vocabulary, by falling count.
-            width: Of a row, a multiple of the blocks.
-            initial_std: Standard deviation of the rows' values.
-            unit_length: Whether rows are scaled to length one.
+            spec: What it is made for.
 
         Raises:
             ConfigError: There are too few movies for the segments.
         """
-        super().__init__(name=f"{name}_table", movies=movies, width=width)
+        super().__init__(spec)
+        movies, width = spec.movies, spec.width
         self._config = config
-        self._unit_length = unit_length
+        self._unit_length = spec.unit_length
         self.grid = make_grid(movies, config.segments, config.blocks)
         self.shares = shares_by_fall(self.grid, config.fall)
         self.layout: Layout = layout_at(self.shares, 1.0)
@@ -83,13 +69,13 @@ class ElasticTable(ItemTable):
         self._factors: tf.Tensor | None = None
         self._weights = self.add_weight(
             shape=(movies + 1, width),
-            initializer=keras.initializers.RandomNormal(stddev=initial_std),
-            name=name,
+            initializer=keras.initializers.RandomNormal(stddev=spec.initial_std),
+            name=spec.name,
         )
         self._weights.assign(self._weights * self._not_padding())
         # Rows of fewer blocks meet a shorter part of the context.
         self._gains = self.add_weight(
-            shape=(config.blocks,), initializer="ones", name=f"{name}_gains"
+            shape=(config.blocks,), initializer="ones", name=f"{spec.name}_gains"
         )
         self.built = True
 
@@ -229,28 +215,9 @@ class ElasticTable(ItemTable):
         square = tf.linalg.matvec(joined, squares) / tf.linalg.matvec(joined, numbers)
         steps = step_of(square, tf.reduce_max(joined * highest, axis=1), bits)
         step = tf.gather(steps, self.grid.segment_of_row)[:, tf.newaxis]
-        top = largest_code(bits)
-        codes = tf.clip_by_value(tf.round(frozen / step), -top, top)
-        return rows + (codes * step - frozen)
+        return rounded_by(step, rows, bits)
 
 
-def build(
-    config: ElasticTableConfig,
-    *,
-    name: str,
-    movies: int,
-    width: int,
-    initial_std: float,
-    unit_length: bool,
-    features: ItemFeatures | None,
-) -> ElasticTable:
+def build(config: ElasticTableConfig, spec: TableSpec) -> ElasticTable:
     """Builds the table; see `registry.build_item_table`."""
-    del features
-    return ElasticTable(
-        config,
-        name=name,
-        movies=movies,
-        width=width,
-        initial_std=initial_std,
-        unit_length=unit_length,
-    )
+    return ElasticTable(config, spec)

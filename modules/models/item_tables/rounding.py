@@ -20,9 +20,21 @@ def rounded(values: tf.Tensor, bits: int | None) -> tf.Tensor:
     """
     if bits is None:
         return values
-    top = largest_code(bits)
     frozen = tf.stop_gradient(values)
     step = step_of(tf.reduce_mean(tf.square(frozen)), tf.reduce_max(tf.abs(frozen)), bits)
+    return rounded_by(step, values, bits)
+
+
+def rounded_by(step: tf.Tensor, values: tf.Tensor, bits: int) -> tf.Tensor:
+    """Rounds numbers to multiples of given steps; gradients pass as if nothing was done.
+
+    Args:
+        step: float32, of a shape that broadcasts to that of `values`.
+        values: float32, of any shape.
+        bits: 2, 4 or 8.
+    """
+    top = largest_code(bits)
+    frozen = tf.stop_gradient(values)
     codes = tf.clip_by_value(tf.round(frozen / step), -top, top)
     return values + (codes * step - frozen)
 

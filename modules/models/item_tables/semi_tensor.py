@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from modules.models.item_features import ItemFeatures
-from modules.models.item_tables.base import ItemTable, ServedTable
+from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
 from modules.models.item_tables.rounding import rounded
 from pipeline.config.item_table import SemiTensorTableConfig
 from pipeline.errors import ConfigError
@@ -119,29 +118,28 @@ class SemiTensorTable(ItemTable):
     Rows keep their own lengths with cosine scores too: a device would have to store them.
     """
 
-    def __init__(
-        self, config: SemiTensorTableConfig, *, name: str, movies: int, width: int
-    ) -> None:
+    def __init__(self, config: SemiTensorTableConfig, spec: TableSpec) -> None:
         """Makes random cores, whose rows have a length near one.
 
         Args:
             config: Rank, t and bits.
-            name: Of the weights.
-            movies: Of the vocabulary.
-            width: Of a row.
+            spec: What it is made for.
 
         Raises:
             ConfigError: The configured factors do not make the table.
         """
-        super().__init__(name=f"{name}_table", movies=movies, width=width)
+        super().__init__(spec)
+        movies, width = spec.movies, spec.width
         self._bits = config.bits
         self._t, rank = config.t, config.rank // config.t
         self.factors = given_factors(config, movies + 1, width)
         (i1, i2), (j1, j2) = self.factors
         # G1[(i1, j1), (r, s)] as [i1, r, (j1, s)], and G2[r, (i2, q)] as [i2, q, r].
-        self._first = self._core("first_core", (i1, rank, j1 * self._t), name, 1 / math.sqrt(width))
+        self._first = self._core(
+            "first_core", (i1, rank, j1 * self._t), spec.name, 1 / math.sqrt(width)
+        )
         self._second = self._core(
-            "second_core", (i2, j2 // self._t, rank), name, 1 / math.sqrt(rank)
+            "second_core", (i2, j2 // self._t, rank), spec.name, 1 / math.sqrt(rank)
         )
         self.built = True
 
@@ -235,16 +233,6 @@ def _in_columns(product: tf.Tensor, t: int) -> tf.Tensor:
     return tf.reshape(tf.transpose(split, [0, 2, 1, 3]), [-1, parts * width])
 
 
-def build(
-    config: SemiTensorTableConfig,
-    *,
-    name: str,
-    movies: int,
-    width: int,
-    initial_std: float,
-    unit_length: bool,
-    features: ItemFeatures | None,
-) -> SemiTensorTable:
+def build(config: SemiTensorTableConfig, spec: TableSpec) -> SemiTensorTable:
     """Builds the table; see `registry.build_item_table`."""
-    del initial_std, unit_length, features
-    return SemiTensorTable(config, name=name, movies=movies, width=width)
+    return SemiTensorTable(config, spec)

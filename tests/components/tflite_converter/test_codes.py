@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.tflite_converter.codes import (
-    TOPS,
     FloatArray,
     encode,
     encode_closest,
     encode_exactly,
     pack,
 )
+from modules.models.item_tables.few_bits import largest_code
 
 
 def float32(values: object) -> FloatArray:
@@ -104,7 +104,7 @@ def test_every_exact_weight_comes_back(integers: list[int], step: float) -> None
     codes = encode_exactly(weights)
     if any(integers):
         assert codes is not None
-        assert np.abs(codes.values).max() <= TOPS[codes.bits]
+        assert np.abs(codes.values).max() <= largest_code(codes.bits)
         np.testing.assert_allclose(codes.restored(), weights, rtol=1e-5)
     else:
         assert codes is None

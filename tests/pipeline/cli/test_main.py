@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -37,19 +36,20 @@ def test_alone_it_shows_the_help_by_purpose(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_help_starts_quickly_and_loads_nothing_heavy() -> None:
     program = (
-        "import sys; sys.argv = ['pocketrec', '--help']\n"
+        "import sys, time; sys.argv = ['pocketrec', '--help']\n"
         "from pipeline.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'tfx', 'numpy', 'pydantic', 'rich', 'mlflow', 'requests'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "print(time.process_time())"
     )
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    assert time.monotonic() - began < 1.5  # 0.1 s on an idle machine
-    assert done.stdout.splitlines()[-1] == "[]"
+    *_, loaded, seconds = done.stdout.splitlines()
+    assert loaded == "[]"
+    assert float(seconds) < 1  # 0.1 s; of the processor, whatever else the machine does
 
 
 def test_every_command_has_a_summary_and_those_with_much_to_say_examples() -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from threadpoolctl import threadpool_limits
 
+from modules.models.item_tables.base import TableSpec
 from modules.models.item_tables.clustering import clustered
 from modules.models.item_tables.codebooks import CodebooksTable
 from modules.models.item_tables.coding import decoded, encoded
@@ -35,11 +36,7 @@ def make_table(
     keras.utils.set_random_seed(4)
     return CodebooksTable(
         CodebooksTableConfig.model_validate({"name": "codebooks", **config}),
-        name="items",
-        movies=movies,
-        width=width,
-        initial_std=0.02,
-        unit_length=unit_length,
+        TableSpec("items", movies, width, initial_std=0.02, unit_length=unit_length),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from modules.models.item_tables.base import TableSpec
 from modules.models.item_tables.elastic import ElasticTable
 from pipeline.config.item_table import ElasticTableConfig
 from pipeline.config.model import ModelConfig
@@ -20,11 +21,7 @@ def make_table(
     keras.utils.set_random_seed(5)
     return ElasticTable(
         ElasticTableConfig.model_validate({"name": "elastic", "blocks": 4, **config}),
-        name="items",
-        movies=movies,
-        width=width,
-        initial_std=0.3,
-        unit_length=unit_length,
+        TableSpec("items", movies, width, initial_std=0.3, unit_length=unit_length),
     )
 
 

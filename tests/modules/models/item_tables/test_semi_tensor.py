@@ -12,6 +12,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modules.models.item_tables.base import TableSpec
 from modules.models.item_tables.semi_tensor import (
     Factors,
     SemiTensorTable,
@@ -25,9 +26,7 @@ def make_table(movies: int, width: int, **config: Any) -> SemiTensorTable:
     keras.utils.set_random_seed(4)
     return SemiTensorTable(
         SemiTensorTableConfig.model_validate({"name": "semi_tensor", **config}),
-        name="items",
-        movies=movies,
-        width=width,
+        TableSpec("items", movies, width, initial_std=0.02, unit_length=False),
     )
 
 
