@@ -79,6 +79,9 @@ class MixerConfig(Section):
     attention_blocks: int = Field(
         0, ge=0, description="blocks at the end that weigh events by what they are too: attention"
     )
+    shared_weights: bool = Field(
+        False, description="one set of weights for all blocks, of mixing one for each of both ways"
+    )
 
     @model_validator(mode="after")
     def _attention_is_in_blocks(self) -> MixerConfig:

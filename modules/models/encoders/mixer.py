@@ -6,10 +6,14 @@ FPARec (arXiv 2407.02793) and FuXi-beta (arXiv 2508.10615) found sufficient, in 
 HSTU (arXiv 2402.17152). The second is a SwiGLU (Shazeer, 2020). On a device the mixing is a product
 with static weights, the cheapest thing there is. Blocks at the end may weigh events by what they
 are too: of the last block a device computes one position alone, where attention costs next to
-nothing.
+nothing. Blocks may share their weights, as ALBERT's do (arXiv 1909.11942): a deeper encoder in
+the bytes of one block, or of two where some attend.
 """
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -18,7 +22,7 @@ from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
 from modules.models.layers import RmsNorm, dense, rms_scaled, small_values
-from modules.models.mixing import AttentionMixing, DistanceMixing
+from modules.models.mixing import AttentionMixing, DistanceMixing, Mixing
 from pipeline.config.model import MixerConfig
 
 
@@ -32,10 +36,12 @@ class MixerEncoder(Encoder):
         self, config: MixerConfig, *, dim: int, history_length: int, dropout: float
     ) -> None:
         super().__init__(name="mixer")
-        self._blocks = [
-            _Block(config, index, dim=dim, length=history_length, dropout=dropout)
-            for index in range(config.blocks)
-        ]
+        self._blocks: list[_Block] = []
+        for index in range(config.blocks):
+            like = self._blocks if config.shared_weights else []
+            self._blocks.append(
+                _Block(config, index, dim=dim, length=history_length, dropout=dropout, like=like)
+            )
         self.built = True
 
     def call(self, history: History, seed: tf.Tensor | None = None) -> tf.Tensor:
@@ -58,14 +64,33 @@ class _Block(keras.layers.Layer):
     """Mixing of events, then of features."""
 
     def __init__(
-        self, config: MixerConfig, index: int, *, dim: int, length: int, dropout: float
+        self,
+        config: MixerConfig,
+        index: int,
+        *,
+        dim: int,
+        length: int,
+        dropout: float,
+        like: Sequence[_Block],
     ) -> None:
+        """Makes the weights, or takes those of blocks `like` it."""
         super().__init__(name=f"block_{index}")
         self._dim = dim
-        width = config.feed_forward or 2 * dim
         attends = index >= config.blocks - config.attention_blocks
-        mixing = AttentionMixing if attends else DistanceMixing
-        self._mixing = mixing(dim=dim, heads=config.heads, length=length)
+        kind = AttentionMixing if attends else DistanceMixing
+        mixings = [block._mixing for block in like if isinstance(block._mixing, kind)]
+        make = functools.partial(kind, dim=dim, heads=config.heads, length=length)
+        self._mixing: Mixing = mixings[0] if mixings else make()
+        if like:
+            self._take_weights(like[0])
+        else:
+            self._make_weights(config.feed_forward or 2 * dim)
+        self._drop_mixed = Dropout(dropout, site=1 + 2 * index)
+        self._drop_features = Dropout(dropout, site=2 + 2 * index)
+        self.built = True
+
+    def _make_weights(self, width: int) -> None:
+        dim = self._dim
         self._norm = RmsNorm(dim, name="norm")
         self._gate_value = dense(dim, 2 * dim, "gate_value", use_bias=False)
         self._mixed_gain = self.add_weight(shape=(dim,), initializer="ones", name="mixed_gain")
@@ -75,9 +100,12 @@ class _Block(keras.layers.Layer):
         self._features_out = dense(
             width, dim, "features_out", initializer=small_values(), use_bias=False
         )
-        self._drop_mixed = Dropout(dropout, site=1 + 2 * index)
-        self._drop_features = Dropout(dropout, site=2 + 2 * index)
-        self.built = True
+
+    def _take_weights(self, like: _Block) -> None:
+        self._norm, self._gate_value = like._norm, like._gate_value
+        self._mixed_gain, self._output = like._mixed_gain, like._output
+        self._norm_features = like._norm_features
+        self._features_in, self._features_out = like._features_in, like._features_out
 
     def every(self, values: tf.Tensor, known: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """Computes the block in training.
