@@ -15,19 +15,16 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from components.tflite_converter.codes import pack
+from components.tflite_converter.codes import Codes
 from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.flatbuffer import parse, serialize
 from components.tflite_converter.graph import Graph, shape_of
 from components.tflite_converter.slimming import slim
+from components.tflite_converter.stored_codes import HYBRID_VERSIONS, LOOKUP_VERSIONS, add_codes
 from modules.models.item_tables.elastic_master import TableStep
 
 _KIND = schema.BuiltinOperator
 _FLOAT, _INT = schema.TensorType.FLOAT32, schema.TensorType.INT32
-_TYPES = {8: schema.TensorType.INT8, 4: schema.TensorType.INT4, 2: schema.TensorType.INT2}
-# The first versions that read codes, and for products quantize the other side as they run.
-_LOOKUP_VERSIONS = {8: 2, 4: 4, 2: 5}
-_PRODUCT_VERSION = 9
 
 
 def with_tables(content: bytes, rows: int, width: int, steps: Sequence[TableStep]) -> bytes:
@@ -145,7 +142,7 @@ class _Tables:
             own = self._own_ids(step, ids, made)
             count = step.codes.shape[1]
             found = graph.add_tensor(_FLOAT, [1, count])
-            version = _LOOKUP_VERSIONS[step.bits]
+            version = LOOKUP_VERSIONS[graph.tensors[table].type]
             made.append(
                 graph.operator(_KIND.EMBEDDING_LOOKUP, [own, table], [found], version=version)
             )
@@ -183,9 +180,8 @@ class _Tables:
             alone = len(self._steps) == 1
             part = result if alone else graph.add_tensor(_FLOAT, [1, rows])
             inputs = [given, table, *bias]
-            operator = graph.operator(
-                _KIND.FULLY_CONNECTED, inputs, [part], version=_PRODUCT_VERSION
-            )
+            version = HYBRID_VERSIONS[_KIND.FULLY_CONNECTED]
+            operator = graph.operator(_KIND.FULLY_CONNECTED, inputs, [part], version=version)
             operator.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
             operator.builtinOptions = schema.FullyConnectedOptionsT()
             operator.builtinOptions.asymmetricQuantizeInputs = True
@@ -233,20 +229,10 @@ class _Tables:
         return result
 
     def _constant(self, step: TableStep) -> int:
-        graph = self._graph
         before = int(step.start > 0)
         after = int(step.start + len(step.codes) < self._rows)
-        codes = np.pad(step.codes, [(before, after), (0, 0)])
-        buffer = schema.BufferT()
-        buffer.data = pack(codes, step.bits)
-        graph.model.buffers.append(buffer)
-        number = graph.add_tensor(_TYPES[step.bits], codes.shape)
-        tensor = graph.tensors[number]
-        tensor.buffer = len(graph.model.buffers) - 1
-        tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale = np.array([step.step], np.float32)
-        tensor.quantization.zeroPoint = np.zeros(1, np.int64)
-        return number
+        values = np.pad(step.codes, [(before, after), (0, 0)])
+        return add_codes(self._graph, Codes(step.bits, values, np.array([step.step], np.float32)))
 
     def _integers(self, values: Sequence[Sequence[int]]) -> int:
         number = self._graph.add_integers([value for row in values for value in row])

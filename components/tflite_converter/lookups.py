@@ -14,11 +14,10 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from components.tflite_converter.graph import Graph, shape_of
+from components.tflite_converter.stored_codes import LOOKUP_VERSIONS
 
 _KIND = schema.BuiltinOperator
 _DEQUANTIZE_VERSION = 2
-# The first versions that read these types.
-_LOOKUP_VERSIONS = {schema.TensorType.INT4: 4, schema.TensorType.INT2: 5}
 
 
 def reads_rows(graph: Graph, operator: Any) -> bool:
@@ -60,7 +59,7 @@ def _copy_and_restore(graph: Graph, gather: Any) -> list[Any]:
 def _look_up(graph: Graph, gather: Any) -> list[Any]:
     table, ids = (int(tensor) for tensor in gather.inputs)
     found = int(gather.outputs[0])
-    version = _LOOKUP_VERSIONS[graph.tensors[table].type]
+    version = LOOKUP_VERSIONS[graph.tensors[table].type]
     asked = shape_of(graph.tensors[ids])
     if len(asked) == 1:
         return [graph.operator(_KIND.EMBEDDING_LOOKUP, [ids, table], [found], version=version)]

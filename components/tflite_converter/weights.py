@@ -15,19 +15,15 @@ from components.tflite_converter.codes import (
     encode,
     encode_closest,
     encode_exactly,
-    pack,
 )
 from components.tflite_converter.graph import Graph
 from components.tflite_converter.lookups import look_up_codes, reads_rows
+from components.tflite_converter.stored_codes import HYBRID_VERSIONS, store
 
 MIN_ELEMENTS = 256
 """Smaller constants stay as they are: the description of codes takes as much as they save."""
 
 _KIND = schema.BuiltinOperator
-_TYPES = {8: schema.TensorType.INT8, 4: schema.TensorType.INT4, 2: schema.TensorType.INT2}
-# The first versions of the operators that read codes beside float32 activations, and quantize
-# these around their own middle.
-_HYBRID_VERSIONS = {_KIND.FULLY_CONNECTED: 9, _KIND.CONV_2D: 6, _KIND.DEPTHWISE_CONV_2D: 6}
 
 
 class Bits(enum.IntEnum):
@@ -73,7 +69,7 @@ def store_weights(graph: Graph, bits: Bits) -> None:
         weights = _large(graph, tensor)
         codes = None if weights is None else _codes(weights, roles, bits)
         if codes is not None:
-            _store(graph, tensor, codes)
+            store(graph, tensor, codes)
             stored.add(tensor)
     operators = []
     for operator in graph.operators:
@@ -155,22 +151,9 @@ def _bits_of_rows(width: int, bits: int) -> int:
     return next(wide for wide in (2, 4, 8) if wide >= bits and width * wide % 8 == 0)
 
 
-def _store(graph: Graph, number: int, codes: Codes) -> None:
-    tensor = graph.tensors[number]
-    buffer = schema.BufferT()
-    buffer.data = pack(codes.values, codes.bits)
-    graph.model.buffers.append(buffer)
-    tensor.buffer = len(graph.model.buffers) - 1
-    tensor.type = _TYPES[codes.bits]
-    tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale = codes.steps
-    tensor.quantization.zeroPoint = np.zeros(len(codes.steps), np.int64)
-    tensor.quantization.quantizedDimension = codes.axis
-
-
 def _read_codes(graph: Graph, operator: Any) -> None:
     kind = graph.kind(operator)
-    graph.set_kind(operator, kind, _HYBRID_VERSIONS[kind])
+    graph.set_kind(operator, kind, HYBRID_VERSIONS[kind])
     if kind == _KIND.FULLY_CONNECTED:
         options = operator.builtinOptions or schema.FullyConnectedOptionsT()
         options.asymmetricQuantizeInputs = True
