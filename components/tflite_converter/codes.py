@@ -25,7 +25,8 @@ class Codes:
 
     Attributes:
         bits: 8, 4 or 2.
-        values: int8, of the shape of the weights, from -`largest_code(bits)` to it.
+        values: int8, of the shape of the weights, from -`largest_code(bits)` to it; of 2 bits -2
+            too, where training used it.
         steps: float32 [1], or one for each index of `axis`.
         axis: Where there are several steps, what they belong to.
     """
@@ -96,8 +97,8 @@ def encode_exactly(weights: FloatArray) -> Codes | None:
         step = np.float32(largest / np.float32(top))
         codes = np.rint(weights / step)
         if (np.abs(weights - codes * step) <= _ROUNDING * largest).all():
-            bits = 2 if top <= largest_code(2) else 4
-            return Codes(bits, codes.astype(np.int8), np.array([step], np.float32))
+            few = codes.min() >= -largest_code(2) - 1 and codes.max() <= largest_code(2)
+            return Codes(2 if few else 4, codes.astype(np.int8), np.array([step], np.float32))
     return None
 
 

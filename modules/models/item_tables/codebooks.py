@@ -81,12 +81,27 @@ class CodebooksTable(ItemTable):
 
     def rows(self) -> tf.Tensor:
         """See `ItemTable.rows`."""
-        centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits)
-        rows = decoded(self._current_codes(centroids), centroids, self._config.composition)
+        rows = self._decoded()
         if self._queries is not None:
             queries = self._compared()
-            rows = rows + (queries - tf.stop_gradient(queries))
+            rows = tf.stop_gradient(rows) + (queries - tf.stop_gradient(queries))
         return rows * self._not_padding()
+
+    def regularisation(self) -> tf.Tensor | None:
+        """See `ItemTable.regularisation`: how far queries are from their centroids, squared.
+
+        It draws both together (van den Oord et al., 2017), and is the only gradient of centroids.
+        Without it queries go far away, where no score brings them back from: the scores do not
+        change before the code does.
+        """
+        if self._queries is None:
+            return None
+        apart = tf.square(self._compared() - self._decoded())
+        return tf.reduce_mean(tf.reduce_sum(apart, axis=1)[1:])
+
+    def _decoded(self) -> tf.Tensor:
+        centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits)
+        return decoded(self._current_codes(centroids), centroids, self._config.composition)
 
     def codes(self) -> npt.NDArray[np.uint8]:
         """Returns uint8 [movies + 1, books]; that of padding means nothing."""

@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
 from modules.models.item_tables.constant import ConstantTable
-from modules.models.item_tables.rounding import rounded
+from modules.models.item_tables.rounding import between_step, rounded, rounded_between
 from modules.models.layers import unit_rows
 from pipeline.config.item_table import DenseTableConfig
+
+# Bits of which a code for zero would be one of four.
+_BETWEEN = 2
 
 
 class DenseTable(ItemTable):
@@ -54,18 +57,33 @@ class DenseTable(ItemTable):
 
     def rows(self) -> tf.Tensor:
         """See `ItemTable.rows`."""
+        kept = [
+            rounded_between(part) if bits == _BETWEEN else rounded(part, bits)
+            for part, bits in self._parts(self._unrounded())
+        ]
+        rows = tf.concat(kept, axis=1) if len(kept) > 1 else kept[0]
+        # There is no zero among four codes.
+        return rows * self._not_padding()
+
+    def serve(self) -> ServedTable:
+        """See `ItemTable.serve`."""
+        centres = [
+            float(between_step(part)) / 2 if bits == _BETWEEN else 0.0
+            for part, bits in self._parts(self._unrounded())
+        ]
+        return ConstantTable(self.rows().numpy(), [width for width, _ in self._bands], centres)
+
+    def _unrounded(self) -> tf.Tensor:
         rows = tf.convert_to_tensor(self._weights)
         if self._features is not None:
             # The features of padding are zero, so its row stays zero.
             rows = rows + tf.matmul(self._features, self._vectors)
-        rows = unit_rows(rows) if self._unit_length else rows
-        parts = tf.split(rows, [width for width, _ in self._bands], axis=1)
-        kept = [rounded(part, bits) for part, (_, bits) in zip(parts, self._bands, strict=True)]
-        return tf.concat(kept, axis=1) if len(kept) > 1 else kept[0]
+        return unit_rows(rows) if self._unit_length else rows
 
-    def serve(self) -> ServedTable:
-        """See `ItemTable.serve`."""
-        return ConstantTable(self.rows().numpy(), [width for width, _ in self._bands])
+    def _parts(self, rows: tf.Tensor) -> list[tuple[tf.Tensor, int | None]]:
+        """Returns the columns of each band, and its bits."""
+        parts = tf.split(rows, [width for width, _ in self._bands], axis=1)
+        return [(part, bits) for part, (_, bits) in zip(parts, self._bands, strict=True)]
 
     def _take(self, rows: npt.NDArray[np.float32]) -> None:
         self._weights.assign(rows * self._not_padding())

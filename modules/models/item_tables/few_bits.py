@@ -7,6 +7,9 @@ NORMAL_STEPS = {2: 1.224, 4: 0.352}
 distribution (Max, 1960): of three and fifteen codes. The 255 of eight bits are enough to reach the
 largest number."""
 
+BETWEEN_STEP = 0.9957
+"""Likewise, between the two codes of each sign where none is zero (Max, 1960): 2 bits used up."""
+
 SMALLEST_STEP = 1e-12
 """Of numbers that are all zero."""
 

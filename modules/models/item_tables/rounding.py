@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from modules.models.item_tables.few_bits import NORMAL_STEPS, SMALLEST_STEP, largest_code
+from modules.models.item_tables.few_bits import (
+    BETWEEN_STEP,
+    NORMAL_STEPS,
+    SMALLEST_STEP,
+    largest_code,
+)
 
 
 def rounded(values: tf.Tensor, bits: int | None) -> tf.Tensor:
@@ -53,3 +58,26 @@ def step_of(mean_square: tf.Tensor, highest: tf.Tensor, bits: int) -> tf.Tensor:
         else highest / largest_code(bits)
     )
     return tf.maximum(step, SMALLEST_STEP)
+
+
+def rounded_between(values: tf.Tensor) -> tf.Tensor:
+    """Rounds numbers to 2 bits without a zero: -1.5, -.5, .5 or 1.5 steps; gradients pass.
+
+    Four codes lose a third less of a normal distribution than the three of `rounded`: .119 of its
+    variance instead of .190. Less half a step, the numbers are the codes -2, -1, 0 and 1.
+
+    Args:
+        values: float32, of any shape.
+
+    Returns:
+        As `values`.
+    """
+    frozen = tf.stop_gradient(values)
+    step = between_step(frozen)
+    codes = tf.clip_by_value(tf.floor(frozen / step), -2, 1)
+    return values + ((codes + 0.5) * step - frozen)
+
+
+def between_step(values: tf.Tensor) -> tf.Tensor:
+    """Returns the step of `rounded_between`, float32 []."""
+    return tf.maximum(BETWEEN_STEP * tf.sqrt(tf.reduce_mean(tf.square(values))), SMALLEST_STEP)

@@ -112,3 +112,18 @@ def test_a_table_trained_for_few_bits_ships_in_them_without_loss(
         checked(content, variant)
         # What is left is the rounding of the encoder, and of the scores' activations.
         assert overlap(content, files["float32"], "bow") > (0.9 if "float" in variant else 0.75)
+
+
+def test_a_table_of_two_bits_has_four_codes(tmp_path: Path) -> None:
+    model = toy.recommender("bow", scoring="dot", item_table={"name": "dense", "bits": 2})
+    serving.export(model, str(tmp_path / "model"), top_k=toy.TOP_K)
+    worker.main([str(tmp_path / "model"), "float32", str(tmp_path / "float32")])
+    whole = (tmp_path / "float32").read_bytes()
+    small = quantized(whole, "int8", toy.samples("bow"))
+    graph = Graph(flatbuffer.parse(small))
+    (stored,) = [tensor for tensor in graph.tensors if tensor.type == TYPE.INT2]
+    data = np.asarray(graph.model.buffers[stored.buffer].data, np.uint8)
+    codes = data[:, np.newaxis] >> np.array([0, 2, 4, 6], np.uint8) & 3
+    assert set(np.unique(codes)) == {0, 1, 2, 3}
+    checked(small, "int8")
+    assert overlap(small, whole, "bow") > 0.75

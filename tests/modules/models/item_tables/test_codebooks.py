@@ -73,20 +73,42 @@ def test_of_equally_near_centroids_the_first_is_taken() -> None:
     ]
 
 
-def test_gradients_reach_centroids_and_pass_straight_through_to_queries() -> None:
+def test_scores_move_queries_and_the_distance_draws_both_together() -> None:
     table = make_table(movies=3, width=4, books=2, codes=2)
     queries, centroids = table.trainable_variables
     centroids.assign([[[1, 0], [0, 1]], [[2, 2], [-2, -2]]])
     queries.assign([[0, 0, 0, 0], [0.9, 0.2, 1, 1], [0.2, 0.9, -1, 0], [0.6, 0.1, -3, -1]])
     wanted = normal(4, 4)
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(persistent=True) as tape:
         loss = tf.reduce_sum(table.rows() * wanted)
-    to_queries, to_centroids = tape.gradient(loss, [queries.value, centroids.value])
+        apart = table.regularisation()
+        assert apart is not None
+    given = [queries.value, centroids.value]
+    to_queries, to_centroids = tape.gradient(loss, given)
     np.testing.assert_allclose(to_queries.numpy()[1:], wanted[1:], rtol=1e-6)
     np.testing.assert_array_equal(to_queries.numpy()[0], 0)
-    first = [wanted[1, :2] + wanted[3, :2], wanted[2, :2]]
-    second = [wanted[1, 2:], wanted[2, 2:] + wanted[3, 2:]]
-    np.testing.assert_allclose(tf.convert_to_tensor(to_centroids), [first, second], rtol=1e-6)
+    assert to_centroids is None
+    # Squared distances of the first movie: .01 + .04 and 1 + 1; and so on.
+    assert float(apart) == pytest.approx((2.05 + 5.05 + 2.17) / 3)
+    to_queries, to_centroids = tape.gradient(apart, given)
+    # Twice what centroids are ahead of their queries, the mean over three movies.
+    ahead = np.array([[0.1, -0.2, 1, 1], [-0.2, 0.1, -1, -2], [0.4, -0.1, 1, -1]])
+    np.testing.assert_allclose(to_queries.numpy()[1:], -ahead * 2 / 3, rtol=1e-5)
+    sums = np.array([[[0.5, -0.3], [-0.2, 0.1]], [[1, 1], [0, -3]]])
+    np.testing.assert_allclose(tf.convert_to_tensor(to_centroids), sums * 2 / 3, rtol=1e-5)
+
+
+def test_codes_that_stay_need_no_queries_to_follow() -> None:
+    table = make_table(books=1, codes=20, assignment="teacher")
+    table.begin_from(normal(61, 12))
+    assert table.regularisation() is None
+    (centroids,) = table.trainable_variables
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(table.rows() * normal(61, 12))
+    moved = tf.convert_to_tensor(tape.gradient(loss, centroids.value)).numpy()
+    expected = np.zeros((20, 12))
+    np.add.at(expected, table.codes()[1:, 0], normal(61, 12)[1:])
+    np.testing.assert_allclose(moved[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_with_cosines_queries_are_compared_at_length_one() -> None:
@@ -113,7 +135,8 @@ def test_codes_follow_what_the_loss_wants(composition: Any) -> None:
     def update() -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(table.rows() - target)[1:])
-        optimizer.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+            all_ = 100 * loss + table.regularisation()
+        optimizer.apply(tape.gradient(all_, [weight.value for weight in weights]), weights)
         return loss
 
     optimizer.build(weights)
