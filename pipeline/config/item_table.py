@@ -46,6 +46,14 @@ class BandConfig(Section):
 
     width: int = Field(ge=1, le=1024, description="columns")
     bits: Bits = Field(description="of a stored number")
+    movies: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "most popular movies that have numbers there, null: all; others have zeros, which take "
+            "no bytes"
+        ),
+    )
 
 
 class DenseTableConfig(_TableConfig):
@@ -65,6 +73,8 @@ class DenseTableConfig(_TableConfig):
     def _bands_say_it_all(self) -> DenseTableConfig:
         if self.bands is not None and (self.width is not None or self.bits is not None):
             raise ValueError("bands have width and bits of their own: set width and bits to null")
+        if self.bands is not None and self.bands[0].movies is not None:
+            raise ValueError("the first band must hold all movies: set its movies to null")
         return self
 
     @property

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from modules.models.item_tables.base import ItemTable, ServedTable, TableSpec
-from modules.models.item_tables.constant import ConstantTable
 from modules.models.item_tables.rounding import between_step, rounded, rounded_between
+from modules.models.item_tables.served_bands import ServedBand, ServedBands
 from modules.models.layers import unit_rows
 from pipeline.config.item_table import DenseTableConfig
 
 # Bits of which a code for zero would be one of four.
 _BETWEEN = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class _Band:
+    """Columns that are rounded alike, of the most popular movies."""
+
+    width: int
+    bits: int | None
+    movies: int
+
+    def rounded(self, values: tf.Tensor) -> tf.Tensor:
+        return rounded_between(values) if self.bits == _BETWEEN else rounded(values, self.bits)
+
+    def centre(self, values: tf.Tensor) -> float:
+        """Returns what the codes of `values` are off multiples of their step."""
+        return float(between_step(values)) / 2 if self.bits == _BETWEEN else 0.0
 
 
 class DenseTable(ItemTable):
@@ -30,9 +48,12 @@ class DenseTable(ItemTable):
         super().__init__(spec)
         movies, width = spec.movies, spec.width
         self._bands = (
-            [(width, config.bits)]
+            [_Band(width, config.bits, movies)]
             if config.bands is None
-            else [(band.width, band.bits) for band in config.bands]
+            else [
+                _Band(band.width, band.bits, min(band.movies or movies, movies))
+                for band in config.bands
+            ]
         )
         self._unit_length = spec.unit_length
         features = spec.features
@@ -58,8 +79,8 @@ class DenseTable(ItemTable):
     def rows(self) -> tf.Tensor:
         """See `ItemTable.rows`."""
         kept = [
-            rounded_between(part) if bits == _BETWEEN else rounded(part, bits)
-            for part, bits in self._parts(self._unrounded())
+            tf.pad(band.rounded(part), [[0, self._movies - band.movies], [0, 0]])
+            for band, part in self._parts()
         ]
         rows = tf.concat(kept, axis=1) if len(kept) > 1 else kept[0]
         # There is no zero among four codes.
@@ -67,23 +88,24 @@ class DenseTable(ItemTable):
 
     def serve(self) -> ServedTable:
         """See `ItemTable.serve`."""
-        centres = [
-            float(between_step(part)) / 2 if bits == _BETWEEN else 0.0
-            for part, bits in self._parts(self._unrounded())
-        ]
-        return ConstantTable(self.rows().numpy(), [width for width, _ in self._bands], centres)
+        return ServedBands(
+            [
+                ServedBand(band.rounded(part).numpy(), band.centre(part))
+                for band, part in self._parts()
+            ]
+        )
 
-    def _unrounded(self) -> tf.Tensor:
+    def _parts(self) -> list[tuple[_Band, tf.Tensor]]:
+        """Returns the bands, and float32 [movies of the band + 1, columns] of each."""
         rows = tf.convert_to_tensor(self._weights)
         if self._features is not None:
             # The features of padding are zero, so its row stays zero.
             rows = rows + tf.matmul(self._features, self._vectors)
-        return unit_rows(rows) if self._unit_length else rows
-
-    def _parts(self, rows: tf.Tensor) -> list[tuple[tf.Tensor, int | None]]:
-        """Returns the columns of each band, and its bits."""
-        parts = tf.split(rows, [width for width, _ in self._bands], axis=1)
-        return [(part, bits) for part, (_, bits) in zip(parts, self._bands, strict=True)]
+        rows = unit_rows(rows) if self._unit_length else rows
+        parts = tf.split(rows, [band.width for band in self._bands], axis=1)
+        return [
+            (band, part[: band.movies + 1]) for band, part in zip(self._bands, parts, strict=True)
+        ]
 
     def _take(self, rows: npt.NDArray[np.float32]) -> None:
         self._weights.assign(rows * self._not_padding())

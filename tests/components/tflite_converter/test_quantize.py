@@ -127,3 +127,23 @@ def test_a_table_of_two_bits_has_four_codes(tmp_path: Path) -> None:
     assert set(np.unique(codes)) == {0, 1, 2, 3}
     checked(small, "int8")
     assert overlap(small, whole, "bow") > 0.75
+
+
+def test_bands_of_few_movies_are_as_short_in_a_file(tmp_path: Path) -> None:
+    bands = [
+        {"width": 8, "bits": 4},
+        {"width": 4, "bits": 4, "movies": 200},
+        {"width": 8, "bits": 2, "movies": 90},
+    ]
+    model = toy.recommender("bow", scoring="dot", item_table={"name": "dense", "bands": bands})
+    serving.export(model, str(tmp_path / "model"), top_k=toy.TOP_K)
+    worker.main([str(tmp_path / "model"), "float32", str(tmp_path / "float32")])
+    whole = (tmp_path / "float32").read_bytes()
+    small = quantized(whole, "int8", toy.samples("bow"))
+    graph = Graph(flatbuffer.parse(small))
+    stored = {shape_of(tensor): tensor.type for tensor in graph.tensors}
+    # Four bits have a row of zeros for all others; two have no zero.
+    expected = {(toy.MOVIES + 1, 8): TYPE.INT4, (202, 4): TYPE.INT4, (91, 8): TYPE.INT2}
+    assert expected.items() <= stored.items()
+    checked(small, "int8")
+    assert overlap(small, whole, "bow") > 0.75

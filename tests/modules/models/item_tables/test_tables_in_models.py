@@ -23,6 +23,15 @@ TABLES: list[dict[str, Any]] = [
     {"name": "dense", "bits": 4},
     {"name": "dense", "width": 6},
     {"name": "dense", "bands": [{"width": 3, "bits": 4}, {"width": 5, "bits": 2}]},
+    {
+        "name": "dense",
+        "bands": [
+            {"width": 3, "bits": 4},
+            {"width": 2, "bits": 4, "movies": 25},
+            {"width": 1, "bits": 4, "movies": 22},
+            {"width": 2, "bits": 2, "movies": 22},
+        ],
+    },
     {"name": "elastic", "blocks": 4},
     {"name": "elastic", "blocks": 3, "width": 6, "bits": 4},
     {"name": "semi_tensor", "rank": 8},
@@ -118,6 +127,35 @@ def test_bands_round_each_with_its_own_step() -> None:
     np.testing.assert_allclose(np.unique(np.round(halves, 4)), [-3, -1, 1, 3], atol=1e-4)
     np.testing.assert_array_equal(table[0], 0)
     assert table[:, :3].max() > 20 * table[:, 3:].max()
+
+
+def test_a_band_of_few_movies_is_zero_for_others() -> None:
+    bands = [{"width": 3, "bits": 4}, {"width": 2, "bits": 2, "movies": 5}]
+    table = make_model({"name": "dense", "bands": bands}).scoring_table().numpy()
+    assert np.abs(table[1:6, 3:]).min() > 0
+    np.testing.assert_array_equal(table[6:, 3:], 0)
+    assert np.abs(table[6:, :3]).max(axis=1).min() > 0
+    # The step is that of the numbers which are there.
+    alone = make_model({"name": "dense", "bands": [bands[0], {"width": 2, "bits": 2}]})
+    (weights,) = alone.movie_tables
+    weights.assign(weights * (np.arange(MOVIES + 1) <= 5)[:, np.newaxis])
+    assert np.abs(table[1, 3]) > 2 * np.abs(alone.scoring_table().numpy()[1, 3])
+
+
+def test_more_movies_than_there_are_are_all() -> None:
+    bands = [{"width": 3, "bits": 4}, {"width": 2, "bits": 2}]
+    all_ = make_model({"name": "dense", "bands": bands}).scoring_table().numpy()
+    bands[1]["movies"] = 10_000
+    np.testing.assert_array_equal(
+        make_model({"name": "dense", "bands": bands}).scoring_table().numpy(), all_
+    )
+
+
+def test_the_first_band_holds_all_movies() -> None:
+    with pytest.raises(ValueError, match="the first band must hold all movies"):
+        ModelConfig.model_validate(
+            {"item_table": {"name": "dense", "bands": [{"width": 8, "bits": 2, "movies": 9}]}}
+        )
 
 
 def test_bands_beside_bits_are_refused() -> None:
