@@ -157,6 +157,7 @@ def many_rows(users: int = 40) -> list[Row]:
     return [rows[i] for i in random.permutation(len(rows))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "strategy", ["leave_last_out", pytest.param("temporal", marks=pytest.mark.slow)]
 )
@@ -177,6 +178,7 @@ def test_bytes_do_not_depend_on_how_the_work_is_spread(
     assert len(content(tmp_path / "whole")) == 3 * 3 + 1
 
 
+@pytest.mark.thorough
 def test_timelines_do_not_depend_on_the_number_of_buckets(tmp_path: Path) -> None:
     source = write_release(tmp_path / "in", "csv", many_rows())
     run(source, tmp_path / "three", user_buckets=3)
@@ -251,6 +253,7 @@ def test_malformed_rows_stop_the_run_or_are_counted(tmp_path: Path) -> None:
         run(source, tmp_path / "too_many", malformed={"policy": "skip", "max_share": 0.01})
 
 
+@pytest.mark.thorough
 def test_a_split_without_examples_is_refused(tmp_path: Path) -> None:
     source = write_release(tmp_path / "in", "1m", [(5, 1, 4, 1), (5, 2, 4, 2)])
 
@@ -288,6 +291,7 @@ def run_pipeline(root: Path, source: Path, source_hash: str = "a") -> str:
     return str(metadata_store_pb2.Execution.State.Name(last.last_known_state))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("zipped", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_cache_sees_changed_files_and_changed_code(tmp_path: Path, zipped: bool) -> None:
     release = write_release(tmp_path / "in" / "ml", "1m")

@@ -223,6 +223,7 @@ def test_the_newest_two_spans_have_splits_of_their_own(tmp_path: Path) -> None:
     assert "span_newest_targets" not in told
 
 
+@pytest.mark.thorough
 def test_a_rating_that_an_earlier_span_has_is_a_duplicate(tmp_path: Path) -> None:
     write_release(tmp_path / "r-1", "1m", SPAN_1)
     write_release(tmp_path / "r-2", "1m", (SPAN_1[0], *SPAN_2))

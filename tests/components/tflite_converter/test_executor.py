@@ -102,6 +102,7 @@ def properties(config: ConversionConfig) -> dict[str, Any]:
     }
 
 
+@pytest.mark.thorough
 def test_the_artifact_is_whole_and_says_what_it_holds(
     saved_model: Callable[[str], str], converted: Callable[[str, str], bytes], tmp_path: Path
 ) -> None:

@@ -352,6 +352,7 @@ def test_only_the_full_softmax_can_be_distilled() -> None:
         load_config(None, ["training.loss.name=gbce", "training.distillation={teachers: [{}]}"])
 
 
+@pytest.mark.thorough
 def test_teachers_have_their_own_item_features(tmp_path: Path) -> None:
     settings = run_settings(
         {"model": {**CNN, "item_features": {"genres": True}}, "training": {"max_epochs": 1}}

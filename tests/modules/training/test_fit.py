@@ -140,6 +140,7 @@ def test_stops_when_nothing_gets_better(tmp_path: Path) -> None:
     assert len(history) == 3
 
 
+@pytest.mark.thorough
 def test_keeps_the_best_weights_not_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +178,7 @@ def test_divergence_is_an_error_with_a_way_out(tmp_path: Path) -> None:
         train(tmp_path, config)
 
 
+@pytest.mark.thorough
 def test_reports_on_screen_in_json_and_in_tensorboard(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

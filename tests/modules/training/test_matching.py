@@ -105,6 +105,7 @@ def test_rows_alone_can_begin(tmp_path: Path) -> None:
     assert [len(teacher.history) for teacher in run.teachers] == [12]
 
 
+@pytest.mark.thorough
 def test_scores_need_not_be_learned_after_it(tmp_path: Path) -> None:
     run = train(run_settings({"epochs": 2, "learning_rate": 0.002}, weight=0), tmp_path)
     assert run.matched is not None

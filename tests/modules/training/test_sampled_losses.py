@@ -86,6 +86,7 @@ def plain_gbce(context: tf.Tensor, table: tf.Tensor, bias: tf.Tensor) -> tf.Tens
     return tf.reduce_sum(WEIGHTS * (positive + negative[:, None])) / (len(DRAWN) + 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("bounded", "chunk", "xla"), [(False, 3, True), (True, 3, False), (True, 16, True)]
 )

@@ -101,6 +101,7 @@ def test_names_that_are_repeated_for_quick_starts_are_those_of_the_project() -> 
     assert sorted(choices.STUDIES) == sorted(path.stem for path in studies)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [[], ["--help"], ["completion", "bash"], ["doctor", "--json"]])
 def test_a_reader_that_is_gone_is_no_error(words: list[str]) -> None:
     reader, writer = os.pipe()

@@ -97,6 +97,7 @@ def test_a_failed_write_leaves_the_previous_file(
     assert path.read_text() == "old"
 
 
+@pytest.mark.thorough
 def test_neither_tfx_nor_tensorflow_is_imported_for_a_run_without_evaluation(scene: Scene) -> None:
     scene.store.run(RUN)
     code = (

@@ -74,6 +74,7 @@ def test_refuses_two_entries_of_one_name(tmp_path: Path) -> None:
         archive.extract_zip(source, tmp_path / "out")
 
 
+@pytest.mark.thorough
 def test_refuses_more_than_the_limit(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "ml.zip", {"a": b"x" * 600, "b": b"y" * 401})
 

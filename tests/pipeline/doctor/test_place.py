@@ -74,6 +74,7 @@ def _metadata(workspace: Workspace, state: int) -> None:
     store.put_contexts([metadata_store_pb2.Context(type_id=run, name="1")])
 
 
+@pytest.mark.thorough
 def test_ml_metadatas_store_that_ml_metadata_wrote(tmp_path: Path) -> None:
     workspace = Workspace.at(tmp_path)
     _metadata(workspace, metadata_store_pb2.Execution.COMPLETE)

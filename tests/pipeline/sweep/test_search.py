@@ -101,6 +101,7 @@ def test_a_failed_trial_is_not_repeated_unless_asked_for(tmp_path: Path) -> None
     assert [trial.failed for trial in retried.finished()] == [False, False]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("search", [pytest.param("random", marks=pytest.mark.slow), "tpe"])
 def test_what_is_drawn_does_not_depend_on_interruptions(tmp_path: Path, search: str) -> None:
     config = study(search=search, trials=13, parameters=RANGES, search_seed=3)
