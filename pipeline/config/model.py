@@ -80,7 +80,7 @@ class MixerConfig(Section):
         0, ge=0, description="blocks at the end that weigh events by what they are too: attention"
     )
     shared_weights: bool = Field(
-        False, description="one set of weights for all blocks, of mixing one for each of both ways"
+        False, description="one set of weights for all blocks, but for the mixing of events"
     )
 
     @model_validator(mode="after")

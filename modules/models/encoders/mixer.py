@@ -6,14 +6,11 @@ FPARec (arXiv 2407.02793) and FuXi-beta (arXiv 2508.10615) found sufficient, in 
 HSTU (arXiv 2402.17152). The second is a SwiGLU (Shazeer, 2020). On a device the mixing is a product
 with static weights, the cheapest thing there is. Blocks at the end may weigh events by what they
 are too: of the last block a device computes one position alone, where attention costs next to
-nothing. Blocks may share their weights, as ALBERT's do (arXiv 1909.11942): a deeper encoder in
-the bytes of one block, or of two where some attend.
+nothing. Blocks may share all weights but those of mixing events, as ALBERT's layers do
+(arXiv 1909.11942): a deeper encoder in hardly more bytes than one block.
 """
 
 from __future__ import annotations
-
-import functools
-from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -22,7 +19,7 @@ from modules.models.dropout import Dropout
 from modules.models.encoders.base import Encoder
 from modules.models.history import History
 from modules.models.layers import RmsNorm, dense, rms_scaled, small_values
-from modules.models.mixing import AttentionMixing, DistanceMixing, Mixing
+from modules.models.mixing import AttentionMixing, DistanceMixing
 from pipeline.config.model import MixerConfig
 
 
@@ -38,7 +35,7 @@ class MixerEncoder(Encoder):
         super().__init__(name="mixer")
         self._blocks: list[_Block] = []
         for index in range(config.blocks):
-            like = self._blocks if config.shared_weights else []
+            like = self._blocks[0] if config.shared_weights and index else None
             self._blocks.append(
                 _Block(config, index, dim=dim, length=history_length, dropout=dropout, like=like)
             )
@@ -71,20 +68,18 @@ class _Block(keras.layers.Layer):
         dim: int,
         length: int,
         dropout: float,
-        like: Sequence[_Block],
+        like: _Block | None,
     ) -> None:
-        """Makes the weights, or takes those of blocks `like` it."""
+        """Makes the weights, or takes those of a block `like` it, but for the mixing's."""
         super().__init__(name=f"block_{index}")
         self._dim = dim
         attends = index >= config.blocks - config.attention_blocks
-        kind = AttentionMixing if attends else DistanceMixing
-        mixings = [block._mixing for block in like if isinstance(block._mixing, kind)]
-        make = functools.partial(kind, dim=dim, heads=config.heads, length=length)
-        self._mixing: Mixing = mixings[0] if mixings else make()
-        if like:
-            self._take_weights(like[0])
-        else:
+        mixing = AttentionMixing if attends else DistanceMixing
+        self._mixing = mixing(dim=dim, heads=config.heads, length=length)
+        if like is None:
             self._make_weights(config.feed_forward or 2 * dim)
+        else:
+            self._take_weights(like)
         self._drop_mixed = Dropout(dropout, site=1 + 2 * index)
         self._drop_features = Dropout(dropout, site=2 + 2 * index)
         self.built = True
