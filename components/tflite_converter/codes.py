@@ -81,25 +81,29 @@ def encode_exactly(weights: FloatArray) -> Codes | None:
     """Finds out whether weights are small integers times one step.
 
     Training for few bits leaves such weights. The step is known from the largest magnitude, which
-    is the step times an integer that is not known.
+    is the step times an integer that is not known; after training for 8 bits it is 127.
 
     Args:
         weights: float32, any shape.
 
     Returns:
-        The codes, of as few bits as they need, or None where 4 bits are not enough. What they
+        The codes, of as few bits as they need, or None where training rounded nothing. What they
         restore differs from the weights by float32's rounding alone.
     """
     largest = np.abs(weights).max()
     if not largest > 0:
         return None
-    for top in range(1, largest_code(4) + 1):
+    for top in (*range(1, largest_code(4) + 1), largest_code(8)):
         step = np.float32(largest / np.float32(top))
         codes = np.rint(weights / step)
         if (np.abs(weights - codes * step) <= _ROUNDING * largest).all():
-            few = codes.min() >= -largest_code(2) - 1 and codes.max() <= largest_code(2)
-            return Codes(2 if few else 4, codes.astype(np.int8), np.array([step], np.float32))
+            bits = 2 if _in_two_bits(codes) else 4 if top <= largest_code(4) else 8
+            return Codes(bits, codes.astype(np.int8), np.array([step], np.float32))
     return None
+
+
+def _in_two_bits(codes: FloatArray) -> bool:
+    return bool(codes.min() >= -largest_code(2) - 1 and codes.max() <= largest_code(2))
 
 
 def _widest_steps(weights: FloatArray, bits: int, axis: int | None) -> FloatArray:

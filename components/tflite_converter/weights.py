@@ -56,9 +56,9 @@ def store_weights(graph: Graph, bits: Bits) -> None:
 
     Activations stay in float32; products quantize them as they run. Weights that are small
     integers times one step already, as training for few bits leaves them, keep their values and
-    take 4 bits or 2. All others are rounded: tables with one step, as one for each row takes
-    4 bytes of a row; matrices of 4 bits with a step for each row, which such coarse weights need;
-    kernels of convolutions to 8 bits, with a step for each channel.
+    take the bits that they were trained for. All others are rounded: tables with one step, as one
+    for each row takes 4 bytes of a row; matrices of 4 bits with a step for each row, which such
+    coarse weights need; kernels of convolutions to 8 bits, with a step for each channel.
 
     Args:
         graph: Changed in place.
@@ -89,7 +89,8 @@ def matrices_of_few_bits(graph: Graph) -> set[int]:
         for tensor, roles in _roles(graph).items()
         if roles <= {Role.TABLE, Role.MATRIX}
         and (weights := _large(graph, tensor)) is not None
-        and encode_exactly(weights) is not None
+        and (codes := encode_exactly(weights)) is not None
+        and codes.bits < Bits.EIGHT
     }
 
 

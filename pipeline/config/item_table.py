@@ -93,6 +93,13 @@ class CodebooksTableConfig(_TableConfig):
     """Codes of one byte instead of rows, and codebooks of centroids that they stand for."""
 
     name: Literal["codebooks"] = "codebooks"
+    bits: Bits | None = Field(
+        8,
+        description=(
+            "of a stored number of the centroids, see other tables; they are few, and with 4 bits "
+            "a variant loses more recall than bytes"
+        ),
+    )
     composition: Composition = Field(
         "product",
         description=(

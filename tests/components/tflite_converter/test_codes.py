@@ -74,6 +74,8 @@ def test_what_is_exact_is_not_cut_off() -> None:
         ([-2, 1, 0, 2], 4),
         # The largest code need not occur.
         ([-5, 3, 1, 4], 4),
+        # Of 8 bits it does.
+        ([-127, 8, 0, 64], 8),
     ],
 )
 @pytest.mark.parametrize("step", [1.0, 0.1, 1 / 3, 3.7e-5, 12345.678])
@@ -86,7 +88,7 @@ def test_small_integers_times_a_step_are_found(integers: list[int], bits: int, s
     np.testing.assert_allclose(codes.restored(), weights, rtol=3e-7)
 
 
-@pytest.mark.parametrize("integers", [[8, 1, 0], [1, 127, 0], [-9, 7, 2]])
+@pytest.mark.parametrize("integers", [[8, 1, 0], [1, 126, 0], [-9, 7, 2]])
 def test_more_levels_are_not_exact(integers: list[int]) -> None:
     assert encode_exactly(float32(integers)) is None
 

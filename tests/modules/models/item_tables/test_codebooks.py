@@ -35,7 +35,7 @@ def make_table(
 ) -> CodebooksTable:
     keras.utils.set_random_seed(4)
     return CodebooksTable(
-        CodebooksTableConfig.model_validate({"name": "codebooks", **config}),
+        CodebooksTableConfig.model_validate({"name": "codebooks", "bits": None, **config}),
         TableSpec("items", movies, width, initial_std=0.02, unit_length=unit_length),
     )
 
