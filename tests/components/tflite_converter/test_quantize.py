@@ -147,3 +147,18 @@ def test_bands_of_few_movies_are_as_short_in_a_file(tmp_path: Path) -> None:
     assert expected.items() <= stored.items()
     checked(small, "int8")
     assert overlap(small, whole, "bow") > 0.75
+
+
+def test_what_was_trained_for_eight_bits_keeps_them_beside_weights_of_four(tmp_path: Path) -> None:
+    table = {"name": "codebooks", "books": 4, "codes": 100}
+    model = toy.recommender("bow", scoring="dot", item_table=table)
+    serving.export(model, str(tmp_path / "model"), top_k=toy.TOP_K)
+    worker.main([str(tmp_path / "model"), "float32", str(tmp_path / "float32")])
+    whole = (tmp_path / "float32").read_bytes()
+    small = quantized(whole, "int4", toy.samples("bow"))
+    graph = Graph(flatbuffer.parse(small))
+    (centroids,) = [t for t in graph.tensors if shape_of(t) == (400, 4)]
+    assert centroids.type == TYPE.INT8
+    assert TYPE.INT4 in {tensor.type for tensor in graph.tensors}
+    checked(small, "int4")
+    assert overlap(small, whole, "bow") > 0.75
