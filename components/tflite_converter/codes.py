@@ -66,7 +66,9 @@ def encode_closest(weights: FloatArray, bits: int, *, axis: int | None = None) -
     """
     widest = _widest_steps(weights, bits, axis)
     best, least = widest, np.full(widest.shape, np.inf)
-    for share in _SHARES:
+    top = largest_code(bits)
+    # Beyond one: of weights that training rounded, whose largest code is not the largest there is.
+    for share in (*_SHARES, *(top / code for code in range(top // 2 + 1, top))):
         steps = widest * np.float32(share)
         restored = _rounded(weights, steps, bits, axis).restored()
         error = np.square(weights - restored, dtype=np.float64).sum(

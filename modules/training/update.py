@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from modules.models.recommender import Recommender
 from modules.training.batches import Batch
+from modules.training.device_rounding import DeviceRounding
 from modules.training.distribution import Distribution
 from modules.training.losses.base import Loss
 from modules.training.losses.distilled_softmax import DistilledSoftmax
@@ -50,6 +51,7 @@ class Updater:
         self._seed = seed % 2**31
         self._recombination = recombination
         self._model_weights = model.trainable_variables
+        self._rounding = DeviceRounding(self._model_weights, config.weight_bits)
         # Before the optimizer is built: it moves what it knows of.
         self._weights = [*self._model_weights, *(recombination.variables if recombination else ())]
         optimizer.build(self._weights)
@@ -86,9 +88,11 @@ class Updater:
     def averaged_weights(self) -> list[np.ndarray]:  # type: ignore[type-arg]
         """What to evaluate and export: moving averages where there are any, else the weights.
 
-        They are the model's alone.
+        They are the model's alone, rounded where training rounds them.
         """
-        return [variable.numpy() for variable in self.averages or self._model_weights]
+        return self._rounding.of_arrays(
+            [variable.numpy() for variable in self.averages or self._model_weights]
+        )
 
     def _apply_batch(
         self, batch: Batch, numbers: tf.Tensor, total: tf.Tensor, step: tf.Tensor
@@ -123,30 +127,37 @@ class Updater:
         self, model: list[tf.Tensor], part: Batch, draw: tf.Tensor
     ) -> list[tf.Tensor]:
         seed = tf.stack([tf.constant(self._seed), draw * 1000])
-        # The model computes with these tensors in the place of its variables.
-        given = keras.StatelessScope(state_mapping=list(zip(self._weights, model, strict=True)))
-        with tf.GradientTape() as tape, given:
+        with tf.GradientTape() as tape:
             tape.watch(model)
-            vectors = self.model(part.context, training=True, seed=seed)
-            picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), part.positions)
-            table, bias = self.model.scoring_table(seed), self.model.scoring_bias()
-            if isinstance(self._loss, DistilledSoftmax):
-                loss = self._loss(picked, table, bias, part.targets, part.weights, part.teacher)
-            elif isinstance(self._loss, ContextMatching):
-                loss = self._loss(picked, part.weights, part.teacher)
-            else:
-                # Far from the numbers of the places of dropout.
-                draw = seed + tf.constant([0, 999])
-                loss = self._loss(picked, table, bias, part.targets, part.weights, draw)
-            if part.stars is not None:
-                loss += self.model.rating_loss(picked, part.targets[:, 0], part.stars)
-            if self._recombination is not None and part.halves is not None:
-                own = model[len(self._model_weights) :]
-                loss += self._recombination(part.halves, own, table, bias)
-            regularisation = self.model.regularisation()
-            if regularisation is not None:
-                loss += tf.reduce_sum(part.weights) * regularisation
+            rounded = self._rounding(model[: len(self._model_weights)])
+            computed = [*rounded, *model[len(rounded) :]]
+            # The model computes with these tensors in the place of its variables.
+            given = list(zip(self._weights, computed, strict=True))
+            with keras.StatelessScope(state_mapping=given):
+                loss = self._loss_of(model, part, seed)
         # Some weights change no score, as the bias of the keys of a single head.
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(loss, model, unconnected_gradients=zero)
         return [loss, *(tf.convert_to_tensor(gradient) for gradient in gradients)]
+
+    def _loss_of(self, model: list[tf.Tensor], part: Batch, seed: tf.Tensor) -> tf.Tensor:
+        vectors = self.model(part.context, training=True, seed=seed)
+        picked = tf.gather(tf.reshape(vectors, [-1, vectors.shape[-1]]), part.positions)
+        table, bias = self.model.scoring_table(seed), self.model.scoring_bias()
+        if isinstance(self._loss, DistilledSoftmax):
+            loss = self._loss(picked, table, bias, part.targets, part.weights, part.teacher)
+        elif isinstance(self._loss, ContextMatching):
+            loss = self._loss(picked, part.weights, part.teacher)
+        else:
+            # Far from the numbers of the places of dropout.
+            draw = seed + tf.constant([0, 999])
+            loss = self._loss(picked, table, bias, part.targets, part.weights, draw)
+        if part.stars is not None:
+            loss += self.model.rating_loss(picked, part.targets[:, 0], part.stars)
+        if self._recombination is not None and part.halves is not None:
+            own = model[len(self._model_weights) :]
+            loss += self._recombination(part.halves, own, table, bias)
+        regularisation = self.model.regularisation()
+        if regularisation is not None:
+            loss += tf.reduce_sum(part.weights) * regularisation
+        return loss

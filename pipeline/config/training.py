@@ -112,6 +112,13 @@ class TrainingConfig(Section):
     warm_start: WarmStartConfig | None = Field(
         None, description="go on with the last blessed model of an earlier span"
     )
+    weight_bits: Literal[4] | None = Field(
+        None,
+        description=(
+            "of the encoder's matrices, a step for each output: training computes with them as "
+            "the variant int4 will; null: rounded after training"
+        ),
+    )
     xla: bool = Field(
         True, description="compile updates; off: starts sooner, but slower updates (tests)"
     )

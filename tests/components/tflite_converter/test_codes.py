@@ -65,6 +65,13 @@ def test_what_is_exact_is_not_cut_off() -> None:
     assert codes.steps.tolist() == [1.0, 0.5]
 
 
+@pytest.mark.parametrize("largest", [4, 5, 6, 7])
+def test_rounded_weights_are_not_rounded_again(largest: int) -> None:
+    weights = float32([[0, 1, -2, largest], [3, 0, -largest, 1]]) * float32([[0.37], [11]])
+    codes = encode_closest(weights, 4, axis=0)
+    np.testing.assert_allclose(codes.restored(), weights, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("integers", "bits"),
     [
