@@ -106,24 +106,12 @@ def plot(results: Mapping[str, Any]) -> str:
             colour = COLOURS[number % len(COLOURS)]
             marker = MARKERS[number % len(MARKERS)]
             best = [point for point in own if best_within(own, int(point.bytes)) == point]
-            axes.plot(
-                [point.bytes / 1024 for point in own],
-                [point.recall for point in own],
-                color=colour,
-                marker=marker,
-                markersize=3,
-                linestyle="none",
-                alpha=0.4,
-            )
-            axes.plot(
-                [point.bytes / 1024 for point in best],
-                [point.recall for point in best],
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linewidth=1.4,
-                label=kind,
-            )
+            every: dict[str, Any] = {"markersize": 3, "linestyle": "none", "alpha": 0.4}
+            line: dict[str, Any] = {"markersize": 4, "linewidth": 1.4, "label": kind}
+            for drawn, looks in ((own, every), (best, line)):
+                sizes = [point.bytes / 1024 for point in drawn]
+                recalls = [point.recall for point in drawn]
+                axes.plot(sizes, recalls, color=colour, marker=marker, **looks)
         ticks = [budget_bytes(budget) / 1024 for budget in results["budgets"]]
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks, results["budgets"])

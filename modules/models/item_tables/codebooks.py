@@ -33,8 +33,8 @@ class CodebooksTable(ItemTable):
     """See the module.
 
     Rows keep the lengths that their centroids give them, with cosine scores too: a device would
-    have to store them. The queries are then compared at length one. So they move as dense rows
-    would, and cannot run away from the centroids, which no loss holds near to them.
+    have to store them. The queries are then compared at length one, and so move as dense
+    rows would.
     """
 
     def __init__(self, config: CodebooksTableConfig, spec: TableSpec) -> None:
@@ -100,17 +100,20 @@ class CodebooksTable(ItemTable):
         return tf.reduce_mean(tf.reduce_sum(apart, axis=1)[1:])
 
     def _decoded(self) -> tf.Tensor:
-        centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits)
+        centroids = self._rounded_centroids()
         return decoded(self._current_codes(centroids), centroids, self._config.composition)
+
+    def _rounded_centroids(self) -> tf.Tensor:
+        return rounded(tf.convert_to_tensor(self._centroids), self._config.bits)
 
     def codes(self) -> npt.NDArray[np.uint8]:
         """Returns uint8 [movies + 1, books]; that of padding means nothing."""
-        centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits)
+        centroids = self._rounded_centroids()
         return np.asarray(self._current_codes(centroids).numpy(), np.uint8)
 
     def serve(self) -> ServedTable:
         """See `ItemTable.serve`."""
-        centroids = rounded(tf.convert_to_tensor(self._centroids), self._config.bits).numpy()
+        centroids = self._rounded_centroids().numpy()
         return ServedCodebooks(self.codes(), centroids, self._config.composition)
 
     def begin_from(self, rows: npt.NDArray[np.float32] | None) -> None:

@@ -1,8 +1,8 @@
 """Dense tables on a device: a constant for each band of columns, of few movies where it says so.
 
 What a band of the most popular movies holds of all others is zero: numbers of rare movies change
-few lists. A look-up of such a movie reads a row of zeros behind the band's own, or, where codes
-have no zero, is multiplied by one.
+few lists. A look-up of such a movie reads a row of zeros behind the band's own; where codes have
+no zero, what it reads is multiplied by zero.
 """
 
 from __future__ import annotations
