@@ -25,6 +25,7 @@ DATASETS = (
 DATASETS_TEXT = ", ".join(DATASETS)
 STUDIES = (
     "best",
+    "catalogue",
     "distillation",
     "encoders",
     "features",

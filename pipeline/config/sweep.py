@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,9 @@ from pipeline.config.delivery import VariantName
 from pipeline.config.parameters import Parameter, check_parameters
 from pipeline.config.root import CONFIGS_DIR, apply_override, read_yaml, set_key, validated
 from pipeline.errors import ConfigError
+
+CASE = "case"
+"""What stands for the key path of a combination's case."""
 
 Objective = Literal["recall_at_10", "ndcg_at_10"]
 
@@ -34,8 +37,15 @@ class SweepConfig(Section):
     )
     trials: int | None = Field(None, ge=1, description="how many; null: all of the grid")
     search_seed: int = Field(0, ge=0, description="random, tpe: of what is drawn")
+    cases: dict[str, dict[str, Any]] = Field(
+        {},
+        description=(
+            "by a name for the tables: key paths and values or sections that go together; each "
+            "case is tried with every combination of the parameters"
+        ),
+    )
     parameters: dict[str, Parameter] = Field(
-        min_length=1, description="by key path: a list of values or sections, or a range"
+        {}, description="by key path: a list of values or sections, or a range"
     )
     seeds: tuple[int, ...] = Field((42,), min_length=1, description="each trains every trial once")
     objective: Objective = Field("recall_at_10", description="on eval, the mean over the seeds")
@@ -78,12 +88,31 @@ class SweepConfig(Section):
 
     @model_validator(mode="after")
     def _can_be_searched(self) -> SweepConfig:
-        if "seed" in self.parameters:
-            raise ValueError("parameters: give the seeds as `seeds`, not as a parameter")
+        keys = [key for case in self.cases.values() for key in case]
+        if "seed" in [*self.parameters, *keys]:
+            raise ValueError("give the seeds as `seeds`, neither as a parameter nor in a case")
+        if CASE in self.parameters:
+            raise ValueError(f"parameters: {CASE!r} is no setting; give cases as `cases`")
+        if not self.varied:
+            raise ValueError("parameters: name some, or `cases`: nothing is varied")
         check_parameters(self.parameters, ranges=self.search != "grid")
         if self.search != "grid" and self.trials is None:
             raise ValueError(f"trials: {self.search} has no end of its own, say how many")
         return self
+
+    @property
+    def varied(self) -> dict[str, Parameter]:
+        """All that differs between trials: the names of the cases, below `case`, and parameters."""
+        return {**({CASE: tuple(self.cases)} if self.cases else {}), **self.parameters}
+
+    def settings_of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the settings that a combination means, by key path; parameters go before cases.
+
+        Args:
+            values: One of each of `varied`, or of some of them.
+        """
+        own = {key: value for key, value in values.items() if key != CASE}
+        return {**(self.cases[values[CASE]] if CASE in values else {}), **own}
 
 
 def load_sweep(path: Path) -> SweepConfig:

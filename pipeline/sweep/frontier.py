@@ -52,7 +52,6 @@ def points(results: Mapping[str, Any]) -> list[Point]:
         if trial["state"] != "done":
             continue
         mean, spread = trial["mean"], trial["spread"]
-        names = sorted(match[1] for key in mean if (match := _BYTES.fullmatch(key)))
         found += [
             Point(
                 trial["trial"],
@@ -64,9 +63,18 @@ def points(results: Mapping[str, Any]) -> list[Point]:
                 spread[f"{name}.{split}.recall_at_10"],
                 mean[f"{name}.latency_ms"],
             )
-            for name in names
+            for name in files_of(trial)
         ]
     return found
+
+
+def files_of(trial: Mapping[str, Any]) -> list[str]:
+    """Returns the names of a trial's files, sorted.
+
+    Args:
+        trial: One that is done.
+    """
+    return sorted(match[1] for key in trial["mean"] if (match := _BYTES.fullmatch(key)))
 
 
 def best_within(given: Sequence[Point], budget: int) -> Point | None:

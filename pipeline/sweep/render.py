@@ -8,6 +8,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from components.reference_ranks.popularity import SEGMENTS
+from pipeline.config.sweep import CASE
 from pipeline.sweep import frontier
 from pipeline.sweep.drawing import COLOURS, MARKERS, style, svg
 from pipeline.sweep.space import show
@@ -19,6 +21,7 @@ Trial = Mapping[str, Any]
 _ENCODER, _HISTORY = "model.encoder", "history"
 _OWN_COLUMNS = (_ENCODER, f"{_ENCODER}.name", _HISTORY, f"{_HISTORY}.length")
 _KB = 1000
+_PEAK = "train_peak_gib"
 
 
 def markdown(results: Results, plot_file: str | None = None) -> str:
@@ -40,6 +43,12 @@ def markdown(results: Results, plot_file: str | None = None) -> str:
             title = f"## Recall@10 on {split} within a budget, chosen on eval"
             parts.append(f"{title}\n\n{frontier.table(results)}")
         parts.append(f"## All trials\n\n{_table(results, done)}")
+        by_popularity = _segments(done, split)
+        if by_popularity:
+            title = f"## Recall@10 on {split} by the target's popularity"
+            parts.append(f"{title}\n\n{by_popularity}")
+    if results.get("cases"):
+        parts.append(f"## Cases\n\n{_cases(results)}")
     failed = [trial for trial in results["trials"] if trial["state"] == "failed"]
     if failed:
         rows = [[t["trial"], _parameters(t), t["error"].splitlines()[0]] for t in failed]
@@ -163,7 +172,8 @@ def _pivot(done: Sequence[Trial], split: str) -> str:
 
 
 def _table(results: Results, done: Sequence[Trial]) -> str:
-    further = [key for key in results["parameters"] if key not in _OWN_COLUMNS]
+    cases = [CASE] if results.get("cases") else []
+    further = cases + [key for key in results["parameters"] if key not in _OWN_COLUMNS]
     if _HISTORY in results["parameters"]:
         kinds = {(show(trial["parameters"][_HISTORY]), trial["history"]) for trial in done}
         if len({length for _, length in kinds}) < len(kinds):
@@ -175,6 +185,7 @@ def _table(results: Results, done: Sequence[Trial]) -> str:
         for metric in ("recall_at_10", "ndcg_at_10")
     }
     variants = results.get("variants", ["int8"])
+    memory = ["peak GiB"] if all(_PEAK in trial["mean"] for trial in done) else []
     columns |= {
         f"{variant} {split} recall@10": f"{variant}.{split}.recall_at_10"
         for variant in variants
@@ -190,13 +201,50 @@ def _table(results: Results, done: Sequence[Trial]) -> str:
             *(f"{trial['mean'][f'{variant}.bytes'] / _KB:.0f}" for variant in variants),
             *(f"{trial['mean'][f'{variant}.latency_ms']:.3f}" for variant in variants),
             f"{trial['mean']['train_seconds'] / 60:.1f}",
+            *(f"{trial['mean'][_PEAK]:.1f}" for _ in memory),
         ]
         for trial in done
     ]
     headers = ["trial", "encoder", "N", *further, *columns]
     headers += [f"{variant} kB" for variant in variants]
     headers += [f"{variant} ms" if len(variants) > 1 else "latency ms" for variant in variants]
-    return _aligned(rows, [*headers, "training min"])
+    return _aligned(rows, [*headers, "training min", *memory])
+
+
+def _segments(done: Sequence[Trial], split: str) -> str:
+    """A row a file; nothing where results are of before segments were told apart."""
+    rows = []
+    for trial in done:
+        mean = trial["mean"]
+        prefixes = {"float32, as trained": split} | {
+            name: f"{name}.{split}" for name in frontier.files_of(trial)
+        }
+        rows += [
+            [
+                str(trial["trial"]),
+                trial["parameters"].get(CASE, _value(trial, "label")),
+                file,
+                f"{mean[f'{file}.bytes'] / _KB:.0f}" if f"{file}.bytes" in mean else "",
+                *(
+                    _figure(trial, key) if key in mean else ""
+                    for key in (
+                        f"{prefix}.{part}recall_at_10"
+                        for part in ("", *(f"segments.{name}." for name in SEGMENTS))
+                    )
+                ),
+            ]
+            for file, prefix in prefixes.items()
+            if any(key.startswith(f"{prefix}.segments.") for key in mean)
+        ]
+    return _aligned(rows, ["trial", "case", "file", "kB", "all", *SEGMENTS]) if rows else ""
+
+
+def _cases(results: Results) -> str:
+    rows = [
+        [name, ", ".join(f"`{key}`: {show(value)}" for key, value in settings.items())]
+        for name, settings in results["cases"].items()
+    ]
+    return _aligned(rows, ["case", "settings"])
 
 
 def _aligned(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:

@@ -84,6 +84,7 @@ def build(study: SweepConfig, finished: Sequence[Finished], total: int) -> dict[
         "report_test": study.report_test,
         "variants": list(study.variants),
         "budgets": list(study.budgets),
+        "cases": study.cases,
         "parameters": study.model_dump(mode="json")["parameters"],
         "total": total,
         "best": None if best is None else best["trial"],

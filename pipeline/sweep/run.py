@@ -133,7 +133,8 @@ class Sweep:
 
     def _config(self, draw: Draw) -> Config:
         try:
-            return trial_config(self._base, draw.values, f"trial {draw.place}")
+            settings = self._study.settings_of(draw.values)
+            return trial_config(self._base, settings, f"trial {draw.place}")
         except PocketRecError as error:
             raise _Failed({"error": str(error)}) from None
 

@@ -80,9 +80,9 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._config = study
         self._distributions = {
-            key: _distribution(parameter) for key, parameter in study.parameters.items()
+            key: _distribution(parameter) for key, parameter in study.varied.items()
         }
-        self._cells = grid(study.parameters) if study.search == "grid" else []
+        self._cells = grid(study.varied) if study.search == "grid" else []
         self._lock = threading.Lock()
         self._running: dict[int, optuna.Trial] = {}
         self._study = optuna.create_study(
@@ -222,7 +222,7 @@ class Search:
             key: drawn[key]
             if isinstance(parameter, RangeConfig)
             else next(value for value in parameter if encode(value) == drawn[key])
-            for key, parameter in self._config.parameters.items()
+            for key, parameter in self._config.varied.items()
             if key in drawn
         }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.config.parameters import Parameter, RangeConfig
 from pipeline.config.root import Config, lay_over, validated
-from pipeline.config.sweep import SweepConfig
+from pipeline.config.sweep import CASE, SweepConfig
 from pipeline.errors import ConfigError
 
 Values = Mapping[str, Any]
@@ -47,8 +47,8 @@ def trial_config(base: Mapping[str, Any], values: Values, source: str) -> Config
 def check(study: SweepConfig, base: Mapping[str, Any]) -> None:
     """Checks what can be known before anything is trained.
 
-    Every combination of a grid must be valid. Of another search, the first values together, and
-    the low ends of ranges: further combinations are checked when they are drawn.
+    Every combination of a grid must be valid. Of another search, each case with the first values
+    of parameters, and the low ends of ranges: further combinations are checked when they are drawn.
 
     Args:
         study: The study.
@@ -58,21 +58,20 @@ def check(study: SweepConfig, base: Mapping[str, Any]) -> None:
         ConfigError: A combination cannot be used; names it.
     """
     if study.search == "grid":
-        cells = grid(study.parameters)
+        cells = grid(study.varied)
         if study.trials is not None and study.trials > len(cells):
             raise ConfigError(
                 f"{study.name}: trials: {study.trials} are more than the {len(cells)} combinations "
                 "of the grid; lower it or leave it out"
             )
     else:
-        cells = [
-            {
-                key: parameter.low if isinstance(parameter, RangeConfig) else parameter[0]
-                for key, parameter in study.parameters.items()
-            }
-        ]
+        first = {
+            key: parameter.low if isinstance(parameter, RangeConfig) else parameter[0]
+            for key, parameter in study.varied.items()
+        }
+        cells = [{**first, CASE: name} for name in study.cases] or [first]
     for cell in cells:
-        trial_config(base, cell, f"{study.name}: {describe(cell)}")
+        trial_config(base, study.settings_of(cell), f"{study.name}: {describe(cell)}")
 
 
 def describe(values: Values) -> str:
@@ -99,6 +98,8 @@ def definition(study: SweepConfig, base: Mapping[str, Any]) -> str:
         base: The settings that all trials share.
     """
     free = {"base", "settings", "trials", "minutes_per_training", "latency_invocations"}
+    if not study.cases:
+        free.add("cases")
     parts = {
         "study": study.model_dump(mode="json", exclude=free),
         "base": validated(Config, base, study.name).model_dump(mode="json", exclude_defaults=True),

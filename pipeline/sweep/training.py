@@ -36,6 +36,7 @@ from modules.training.evaluation import HeldOutEvaluation
 from modules.training.given_teacher import read_given_teachers
 from modules.training.input import Windows
 from modules.training.ranking import metrics_of_ranks
+from modules.training.report import peak_gib
 from modules.training.run import train_recommender
 from modules.training.warm_start import Origin
 from modules.vocabulary import read_vocabulary, vocabulary_path
@@ -62,7 +63,8 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         `eval` and, where asked for, `test`: metrics of the full catalogue by name, and the same of
         each segment of the targets' popularity below `segments`; by each variant's name
         the same of its file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
-        `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`.
+        `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`, and
+        `train_peak_gib`, the most memory that the process held to the end of training
 
     Raises:
         PocketRecError: The training diverged or the model cannot be converted.
@@ -98,6 +100,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     trained = train_recommender(
         settings, data, checkpoint_root=Path(spec.checkpoints), log_folder=folder / LOGS
     )
+    peak = peak_gib()
     with tempfile.TemporaryDirectory(prefix="pocketrec-sweep-") as scratch:
         saved = str(Path(scratch, "model"))
         serving.export(trained.model, saved, top_k=top_k, history_length=config.history.length)
@@ -146,6 +149,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         "parameters": trained.model.count_params(),
         "train_seconds": trained.seconds,
         "teachers_seconds": sum(teacher.seconds for teacher in trained.teachers),
+        "train_peak_gib": peak,
         "load_average": os.getloadavg()[0],
     }
 

@@ -79,6 +79,28 @@ def test_a_row_a_kind_and_a_column_a_budget() -> None:
     assert ["elastic", cut, cut] in rows
 
 
+def test_each_file_by_the_targets_popularity_and_what_a_case_means() -> None:
+    one = trial(1, "dense", int8=(100, 0.36, 0.33), elastic_64kb=(64, 0.3, 0.28))
+    one["parameters"] = {"case": "mine"}
+    for place, file in enumerate(("", "int8.", "elastic_64kb.")):
+        for column, name in enumerate(("head", "torso", "tail")):
+            key = f"{file}test.segments.{name}.recall_at_10"
+            one["mean"][key], one["spread"][key] = (40 - place - 10 * column) / 100, 0.0
+    one["mean"]["train_peak_gib"] = 1.26
+    cases = {"mine": {"model.dim": 8, "training": {"max_epochs": 2}}}
+    text = render.markdown({**RESULTS, "trials": [one], "cases": cases}, None)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert ["trial", "case", "file", "kB", "all", "head", "torso", "tail"] in rows
+    assert ["1", "mine", "float32, as trained", "", "0.3000", "0.4000", "0.3000", "0.2000"] in rows
+    assert ["1", "mine", "elastic_64kb", "66", "0.2800", "0.3800", "0.2800", "0.1800"] in rows
+    assert ["1", "mine", "int8", "102", "0.3300", "0.3900", "0.2900", "0.1900"] in rows
+    assert ["mine", "`model.dim`: 8, `training`: max_epochs=2"] in rows
+    table = next(row for row in rows if "peak GiB" in row)
+    first = next(row for row in rows if row[:3] == ["1", "mixer", "64"])
+    assert dict(zip(table, first, strict=True))["case"] == "mine"
+    assert dict(zip(table, first, strict=True))["peak GiB"] == "1.3"
+
+
 def test_it_is_drawn_over_bytes_the_same_way_each_time() -> None:
     drawing = render.plot(RESULTS)
     assert drawing is not None

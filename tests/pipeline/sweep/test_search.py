@@ -42,6 +42,17 @@ def test_a_grid_is_drawn_in_order_and_once_over_several_processes(tmp_path: Path
     assert [trial.place for trial in opened(tmp_path, config).finished()] == [1, 2, 3, 4]
 
 
+def test_cases_are_drawn_by_name(tmp_path: Path) -> None:
+    config = study(cases={"b": {"model.dim": 8}, "a": {}}, parameters={"model.tied": [True, False]})
+    drawn = [run(opened(tmp_path, config)) for _ in range(4)]
+    assert [(values["case"], values["model.tied"]) for values in drawn] == [
+        ("b", True),
+        ("b", False),
+        ("a", True),
+        ("a", False),
+    ]
+
+
 def test_no_more_trials_than_asked_for_and_later_more(tmp_path: Path) -> None:
     first = opened(tmp_path, study(trials=1))
     run(first)

@@ -61,6 +61,50 @@ def test_settings_that_do_not_go_together_are_named_before_anything_is_trained()
         space.check(unknown, {})
 
 
+CASES = {
+    "small": {"model": {"dim": 8}, "training.max_epochs": 2},
+    "large": {"model.dim": 64},
+}
+
+
+def test_each_case_is_tried_with_each_combination_and_a_parameter_goes_before_it() -> None:
+    mine = study(cases=CASES, parameters={"training.max_epochs": [3, 4]})
+    cells = space.grid(mine.varied)
+    assert [(cell["case"], cell["training.max_epochs"]) for cell in cells] == [
+        ("small", 3),
+        ("small", 4),
+        ("large", 3),
+        ("large", 4),
+    ]
+    assert mine.settings_of(cells[1]) == {"model": {"dim": 8}, "training.max_epochs": 4}
+    assert mine.settings_of({"case": "small"})["training.max_epochs"] == 2
+    config = space.trial_config({}, mine.settings_of(cells[0]), "trial 1")
+    assert (config.model.dim, config.training.max_epochs) == (8, 3)
+
+
+@pytest.mark.parametrize("search", ["grid", "random"])
+def test_every_case_is_checked_before_anything_is_trained(search: str) -> None:
+    cases = {**CASES, "wrong": {"model.dimm": 8}}
+    bad = study(cases=cases, parameters={}, search=search, trials=2)
+    with pytest.raises(ConfigError) as caught:
+        space.check(bad, {})
+    assert "s: case=wrong" in str(caught.value)
+    assert "model.dimm: unknown key" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"parameters": {}}, "nothing is varied"),
+        ({"cases": {"a": {"seed": 1}}}, "give the seeds as `seeds`"),
+        ({"parameters": {"case": [1]}}, "give cases as `cases`"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        study(**changes)
+
+
 def test_more_trials_than_a_grid_has_are_refused() -> None:
     with pytest.raises(ConfigError, match="more than the 2 combinations"):
         space.check(study(trials=3), {})
@@ -78,10 +122,11 @@ def test_a_study_is_another_one_where_its_trials_are() -> None:
         space.definition(study(seeds=[1]), {}),
         space.definition(study(report_test=True), {}),
         space.definition(study(parameters={"model.dim": [16, 8]}), {}),
+        space.definition(study(cases=CASES), {}),
         space.definition(study(), {"model": {"dim": 5}}),
     ]
     assert set(same) == {name}
-    assert len({name, *others}) == 5
+    assert len({name, *others}) == 6
 
 
 def test_values_are_shown_in_one_line() -> None:
