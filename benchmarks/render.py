@@ -236,6 +236,15 @@ def build() -> str:
         )
     for result in read_results("ladder").values():
         sections.append("## The quantization ladder\n\n" + ladder(result))
+    for result in read_results("item_tables_*").values():
+        sections.append(
+            f"## Item tables of {result['movies']:,} movies\n\n"
+            f"`.venv/bin/python -m benchmarks.item_tables --movies {result['movies']}`: files of "
+            "one encoder, a mixer of three blocks that share their weights, dim 64, "
+            f"N = {result['history']}, untrained; one thread; {result['rounds']} rounds in which "
+            f"each file answers {result['invocations']} times, load average of the machine "
+            f"{result['load_average']}.\n\n" + records(result["rows"])
+        )
     for result in read_results("demo").values():
         sections.append("## The demo in a browser\n\n" + demo(result))
     for speed in read_results("loss_speed").values():

@@ -16,7 +16,8 @@ import tensorflow as tf
 from modules.models.item_tables.rounding import rounded_by, step_of
 
 # Scales that an export multiplies into the matrices behind them, which would then be no multiples
-# of a step any more. They stay one; the matrices can say the same.
+# of a step any more. They are one, whatever weights training began with; the matrices can say the
+# same.
 _FOLDED = ("gain", "mixed_gain")
 
 
@@ -39,7 +40,7 @@ class DeviceRounding:
         if self._bits is None:
             return list(values)
         return [
-            self._rounded(value) if is_matrix else tf.stop_gradient(value) if is_folded else value
+            self._rounded(value) if is_matrix else tf.ones_like(value) if is_folded else value
             for value, is_matrix, is_folded in zip(
                 values, self._matrices, self._folded, strict=True
             )

@@ -22,7 +22,7 @@ is tried once more. A trial that fails is recorded with the end of its log, and 
 Everything is in WORKSPACE/sweeps/NAME: results.json (written after every trial), results.md and
 results.svg, optuna.db, and a folder with the log of each training. Each training is also a run of
 the MLflow experiment NAME. Changed code is not noticed: delete that folder to start over. A study
-whose parameters, seeds or base changed starts over by itself.
+whose cases, parameters, seeds or base changed starts over by itself.
 """
 EPILOG = """\
 examples:
