@@ -201,6 +201,9 @@ class TrainingConfig(Section):
         return tuple(one for one in self.teachers if not isinstance(one, TeacherConfig))
 
     def of_teacher(self, teacher: TeacherConfig) -> TrainingConfig:
-        """Returns how one of the teachers is trained."""
-        own = self.model_dump(mode="json", exclude={"distillation", "warm_start"})
+        """Returns how one of the teachers is trained: as the student, but for what it says itself.
+
+        Its matrices are not rounded for a device, which it does not see.
+        """
+        own = self.model_dump(mode="json", exclude={"distillation", "warm_start", "weight_bits"})
         return TrainingConfig.model_validate(merged(own, teacher.training))

@@ -309,6 +309,12 @@ def test_teachers_are_trained_as_the_student_where_they_do_not_differ() -> None:
     assert TrainingConfig.model_validate_json(training.model_dump_json()) == training
 
 
+def test_what_is_rounded_for_a_device_is_the_student_and_not_its_teacher() -> None:
+    training = run_settings({}, {"training": {"weight_bits": 4}}, weight_bits=4).training
+    plain, rounded = (training.of_teacher(teacher) for teacher in training.new_teachers)
+    assert (plain.weight_bits, rounded.weight_bits) == (None, 4)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [
