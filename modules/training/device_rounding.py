@@ -35,6 +35,11 @@ class DeviceRounding:
         self._matrices = [len(weight.shape) == 2 and weight.name == "kernel" for weight in weights]
         self._folded = [weight.name in _FOLDED for weight in weights]
 
+    @property
+    def rounds(self) -> Sequence[bool]:
+        """Which of the weights are rounded."""
+        return [is_matrix and self._bits is not None for is_matrix in self._matrices]
+
     def __call__(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Returns what the model computes with, given its weights' values in their order."""
         if self._bits is None:

@@ -88,10 +88,14 @@ class Updater:
     def averaged_weights(self) -> list[np.ndarray]:  # type: ignore[type-arg]
         """What to evaluate and export: moving averages where there are any, else the weights.
 
-        They are the model's alone, rounded where training rounds them.
+        They are the model's alone, rounded where training rounds them. Of matrices that are rounded
+        it is the last ones: these go to and fro between two steps, and what their average is
+        rounded to is nothing that training has computed with.
         """
+        averages = self.averages or self._model_weights
+        kept = zip(self._model_weights, averages, self._rounding.rounds, strict=True)
         return self._rounding.of_arrays(
-            [variable.numpy() for variable in self.averages or self._model_weights]
+            [(weight if rounds else average).numpy() for weight, average, rounds in kept]
         )
 
     def _apply_batch(

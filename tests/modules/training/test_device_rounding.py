@@ -9,8 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from components.tflite_converter.codes import encode_closest
+from modules.models.history import Context
 from modules.models.recommender import Recommender
+from modules.training.batches import Batch
 from modules.training.device_rounding import DeviceRounding
+from modules.training.distribution import OneDevice
+from modules.training.losses.full_softmax import FullSoftmax
+from modules.training.optimizer import build_optimizer
+from modules.training.update import Updater
 from pipeline.config.model import MixerConfig, ModelConfig
 from tests.modules.training.planted import HISTORY, MOVIES, train, training_config
 
@@ -54,6 +60,35 @@ def test_without_bits_all_is_as_it_was() -> None:
     values = [tf.random.stateless_normal(shape, (1, 2)) for shape in ((3, 2), (3,), (3, 2))]
     for value, same in zip(values, DeviceRounding(weights(), None)(values), strict=True):
         assert same is value
+
+
+def test_what_is_rounded_is_the_last_matrix_and_of_other_weights_the_average() -> None:
+    """An average of matrices would be rounded to what training never computed with."""
+    keras.utils.set_random_seed(3)
+    model = Recommender(ModelConfig(encoder=MIXER, dim=4), history_length=3, movies=MOVIES)
+    config = training_config(weight_bits=4, ema_decay=0.9)
+    optimizer = build_optimizer(config.optimizer, 10)
+    updater = Updater(model, optimizer, FullSoftmax(16), config, OneDevice(1), seed=1)
+    batch = Batch(
+        Context(np.array([[[1, 2, 3]]], np.int32)),
+        np.full((1, 1), 2, np.int32),
+        np.array([[[4]]], np.int32),
+        np.ones((1, 1, 1), np.float32),
+        None,
+    )
+    for step in range(8):
+        updater(batch, step)
+    weights = model.trainable_variables
+    last = [weight.numpy() for weight in weights]
+    rounded = DeviceRounding(weights, 4).of_arrays(last)
+    averaged = updater.averaged_weights()
+    for place, weight in enumerate(weights):
+        if weight.name == "kernel":
+            np.testing.assert_array_equal(averaged[place], rounded[place])
+            assert not np.array_equal(averaged[place], last[place])
+    items = next(place for place, weight in enumerate(weights) if "item" in weight.path)
+    np.testing.assert_array_equal(averaged[items], updater.averages[items].numpy())
+    assert not np.array_equal(averaged[items], last[items])
 
 
 def test_a_trained_encoder_is_not_rounded_again(tmp_path: Path) -> None:
