@@ -27,6 +27,7 @@ STUDIES = (
     "best",
     "catalogue",
     "distillation",
+    "elastic",
     "encoders",
     "features",
     "frontier",
