@@ -16,6 +16,7 @@ import statistics
 import tempfile
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
 from benchmarks.ladder import random_windows
@@ -108,7 +109,7 @@ def main() -> None:
     windows = random_windows(
         ModelConfig.model_validate({"dim": DIM}), arguments.history, arguments.movies
     )
-    histories = {features.CONTEXT_MOVIE_ID: windows.context}
+    histories = {features.CONTEXT_MOVIE_ID: windows.context.astype(np.int32)}
     rounds = [
         {
             key: measure(content, histories, arguments.invocations)["median_ms"]

@@ -24,10 +24,17 @@ from components.registry_pusher.embedding import embed_manifest
 from components.registry_pusher.model_card import render_model_card
 from components.registry_pusher.shipping import figures
 from components.registry_pusher.signature import signature
+from components.tflite_converter.shipped import shipped, shipped_file
 from modules.models.item_tables.elastic_groups import AFFINITIES_FILE, description
 from pipeline.config.root import Config
 from pocketrec_device.bundle import Movie
-from pocketrec_device.manifest import FORMAT, FORMAT_VERSION, MANIFEST_FILE
+from pocketrec_device.gzipped import unzipped
+from pocketrec_device.manifest import (
+    FORMAT,
+    FORMAT_VERSION,
+    GZIPPED_FORMAT_VERSION,
+    MANIFEST_FILE,
+)
 
 VOCABULARY_FILE = "vocabulary.json"
 CATALOGUE_FILE = "catalogue.json"
@@ -104,7 +111,11 @@ def bundle_files(source: BundleSource) -> dict[str, bytes]:
         for name, model in source.variants.items()
     }
     conversion = source.conversion
-    files = {f"{name}.tflite": model for name, model in sorted(variants.items())}
+    gzip = source.config.conversion.gzip
+    files = {
+        shipped_file(name, gzip=gzip): shipped(model, gzip=gzip)
+        for name, model in sorted(variants.items())
+    }
     files[VOCABULARY_FILE] = to_json([movie.movie_id for movie in source.movies], indent=None)
     files[CATALOGUE_FILE] = to_json(
         [
@@ -184,12 +195,13 @@ def device_contract(source: BundleSource) -> dict[str, Any]:
 
 def variant_figures(source: BundleSource, files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     """Returns what is told of each variant that ships: its file, and what was measured of it."""
-    told = {}
+    told, gzip = {}, source.config.conversion.gzip
     for name in sorted(source.variants):
-        file = f"{name}.tflite"
+        file = shipped_file(name, gzip=gzip)
         told[name] = {
             "file": file,
             "bytes": len(files[file]),
+            "unzipped_bytes": len(unzipped(files[file]) if gzip else files[file]),
             **figures(source.conversion, source.metrics, name),
         }
     return told
@@ -199,21 +211,23 @@ def _figures_of_left_out(source: BundleSource, name: str) -> dict[str, Any]:
     report = source.conversion.variants.get(name)
     if report is None:
         return {}
-    return {"bytes": report.bytes, **figures(source.conversion, source.metrics, name)}
+    size = report.shipped_bytes or report.bytes
+    return {"bytes": size, **figures(source.conversion, source.metrics, name)}
 
 
 def build_manifest(source: BundleSource, files: Mapping[str, bytes]) -> dict[str, Any]:
     """Returns the manifest of a bundle with the given files."""
     conversion = source.conversion
     contract = device_contract(source)
-    data = source.config.data
+    data, gzip = source.config.data, source.config.conversion.gzip
     entries = {
         name: {"sha256": _sha256(content), "bytes": len(content)}
         for name, content in sorted(files.items())
     }
     manifest = {
         **contract,
-        "variants": {name: f"{name}.tflite" for name in sorted(source.variants)},
+        "format_version": GZIPPED_FORMAT_VERSION if gzip else FORMAT_VERSION,
+        "variants": {name: shipped_file(name, gzip=gzip) for name in sorted(source.variants)},
         "default_variant": conversion.gated,
         "catalogue": {"file": CATALOGUE_FILE},
         "encoder": source.config.model.encoder.name,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.tflite_converter.convert import ConversionError
-from components.tflite_converter.elastic_budget import BudgetTooSmallError, Fitted, fit
+from components.tflite_converter.elastic_budget import BudgetTooSmallError, Fitted, Size, fit
 from modules.models.item_tables.elastic_master import FILE, ElasticMaster
 from modules.models.serving import ASSETS_FOLDER
 
@@ -32,7 +32,9 @@ def read_master(saved_model: str) -> ElasticMaster:
     return ElasticMaster.from_bytes(path.read_bytes(), str(path))
 
 
-def budget_file(bases: Sequence[bytes], master: ElasticMaster, budget: int) -> bytes:
+def budget_file(
+    bases: Sequence[bytes], master: ElasticMaster, budget: int, *, size: Size = len
+) -> bytes:
     """Makes the file of a budget, with room for what a bundle writes into it.
 
     Args:
@@ -40,6 +42,7 @@ def budget_file(bases: Sequence[bytes], master: ElasticMaster, budget: int) -> b
             of equals the first: numbers of the table are worth more than those of the encoder.
         master: The table.
         budget: Most bytes of the file in a bundle.
+        size: Bytes as which a file counts.
 
     Raises:
         ConversionError: The budget is too small for each, or one has no table to replace.
@@ -48,7 +51,7 @@ def budget_file(bases: Sequence[bytes], master: ElasticMaster, budget: int) -> b
     problem = ConversionError("there is no variant to cut a file from")
     for base in bases:
         try:
-            fitted.append(fit(base, master, budget - METADATA_RESERVE))
+            fitted.append(fit(base, master, budget - METADATA_RESERVE, size=size))
         except BudgetTooSmallError as error:
             problem = error
     if not fitted:

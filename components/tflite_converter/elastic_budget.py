@@ -10,8 +10,13 @@ from components.tflite_converter.elastic_tables import with_tables
 from modules.models.item_tables.elastic_layout import Layout, all_layouts
 from modules.models.item_tables.elastic_master import ElasticMaster
 
+Size = Callable[[bytes], int]
+"""How many bytes of a budget a file takes."""
+
 # More than what operators take that the smallest file has and others can do without.
 _SPARED = 1024
+# What is left of a table's bytes, at best, where a file counts as compressed.
+_COMPRESSED_TO = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +53,17 @@ def fit(
     *,
     group: int = 0,
     finish: Callable[[bytes], bytes] = bytes,
+    size: Size = len,
 ) -> Fitted:
     """Makes the file with the largest part of the table that keeps the budget.
 
     Args:
         base: A `.tflite` file of the same model with any table of the same size.
         master: The table.
-        budget: Most bytes of the file.
+        budget: Most bytes of the file, counted by `size`.
         group: Whose table of the master's, from 0.
         finish: What is still done to the file before it ships, such as adding metadata.
+        size: Bytes as which a file counts: its own, or fewer where it ships compressed.
 
     Raises:
         BudgetTooSmallError: No part does.
@@ -73,13 +80,15 @@ def fit(
         return sum(step.bytes for step in master.steps(layout, group))
 
     smallest = made(layouts[0])
-    if len(smallest) > budget:
-        raise BudgetTooSmallError(budget, len(smallest))
+    least = size(smallest)
+    if least > budget:
+        raise BudgetTooSmallError(budget, least)
     # All else in a file is hardly smaller than in the smallest one, so that few are made in vain.
-    others = len(smallest) - numbers(layouts[0]) - _SPARED
+    room = budget - least + _SPARED
+    share = 1.0 if least == len(smallest) else _COMPRESSED_TO
     for layout in reversed(layouts[1:]):
-        if others + numbers(layout) <= budget:
+        if share * (numbers(layout) - numbers(layouts[0])) <= room:
             content = made(layout)
-            if len(content) <= budget:
+            if size(content) <= budget:
                 return Fitted(content, layout, numbers(layout))
     return Fitted(smallest, layouts[0], numbers(layouts[0]))

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from tfx.dsl.io import fileio
 
+from components.tflite_converter.shipped import shipped
 from components.tflite_converter.variants import Conversion
 from modules.features import CONTEXT_MOVIE_ID
 from modules.serving_inputs import further_inputs
@@ -97,6 +98,7 @@ def report(
             name: {
                 "file": variant_file(name),
                 "bytes": len(variant.content),
+                "shipped_bytes": len(shipped(variant.content, gzip=config.gzip)),
                 "sha256": variant.sha256,
                 "top10_overlap": variant.top10_overlap,
                 "recall_at_10": variant.recall_at_10,

@@ -18,6 +18,7 @@ from components.tflite_converter.costs import Costs, measured_costs
 from components.tflite_converter.parity import Answers, HeldOut, recall_at_10, top10_overlap
 from components.tflite_converter.quantize import is_quantized
 from components.tflite_converter.samples import Samples
+from components.tflite_converter.shipped import shipped
 from components.tflite_converter.smoke import smoke_test
 from modules.evaluation.litert import TopKModel
 from modules.features import CONTEXT_MOVIE_ID, TOP_PREDICTION_IDS, TOP_PREDICTION_SCORES
@@ -127,7 +128,12 @@ def convert_variants(
             return conversions[name].result()
         made = [variants[base].content for base in conversions if base in variants]
         bases = (variants[config.gated].content, min(made, key=len))
-        return budget_file(bases, read_master(saved_model), budgets[name])
+        return budget_file(
+            bases,
+            read_master(saved_model),
+            budgets[name],
+            size=lambda file: len(shipped(file, gzip=config.gzip)),
+        )
 
     budgets = {budget_name(size): size for size in map(budget_bytes, config.budgets)}
     # Files for budgets come last: they are cut from the gated one.

@@ -32,6 +32,7 @@ STUDIES = (
     "features",
     "frontier",
     "history_length",
+    "limits",
     "sasrec",
     "smoke",
 )

@@ -67,6 +67,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--variant",
         help="variant that gives all but the table (default: what leaves most room for it)",
     )
+    parser.add_argument(
+        "--gzip",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="count and write gzipped files (default: as those of the bundle are)",
+    )
     output = parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder to write (default: ./MODEL-64kb)"
     )
@@ -99,7 +105,7 @@ def handler(args: argparse.Namespace) -> int:
         with quiet_native():
             bundle = Bundle.load(path)
             groups = [int(args.group)] if args.group != _ALL else all_groups(elastic_master(bundle))
-            slim = cut(bundle, args.budget, groups=groups, variant=args.variant)
+            slim = cut(bundle, args.budget, groups=groups, variant=args.variant, gzip=args.gzip)
     except DeviceError as error:
         raise RegistryError(str(error)) from None
     target = args.output or Path(f"{Path(args.model).name}-{_suffix(args.budget, args.group)}")
@@ -127,6 +133,7 @@ def _print_json(slim: SlimBundle, target: Path) -> None:
         "variants": {
             one.name: {
                 "bytes": len(one.content),
+                "unzipped_bytes": one.unzipped_bytes,
                 "group": one.group or None,
                 "of_variant": one.base,
                 "blocks_by_segment": one.layout,
@@ -141,7 +148,7 @@ def _print_json(slim: SlimBundle, target: Path) -> None:
 def _print_text(slim: SlimBundle, target: Path, budget: int, *, written: bool) -> None:
     print(f"{target}: {'written' if written else 'is there already, the same'}")
     for one in slim.cuts:
-        print(f"  {one.name}.tflite  {len(one.content):,} bytes of {budget:,}")
+        print(f"  {one.file}  {len(one.content):,} bytes of {budget:,}")
         if one.layout is None:
             print("    made by the pipeline for this budget")
         else:

@@ -29,6 +29,13 @@ class ConversionConfig(Section):
             "`pocketrec slim` cuts others later"
         ),
     )
+    gzip: bool = Field(
+        False,
+        description=(
+            "ship models gzipped: fewer bytes to fetch and keep, the same model when it runs; "
+            "budgets then count gzipped bytes"
+        ),
+    )
     top_k: int = Field(100, ge=1, le=1000, description="K: ids and scores the graph returns")
     timeout_seconds: float = Field(300, gt=0, description="for one variant's conversion")
     parity_windows: int = Field(

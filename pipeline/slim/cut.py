@@ -12,6 +12,7 @@ from components.registry_pusher.embedding import METADATA_NAME
 from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.elastic_budget import BudgetTooSmallError, Fitted, fit
 from components.tflite_converter.flatbuffer import embed_metadata, read_metadata
+from components.tflite_converter.shipped import shipped, shipped_file
 from components.tflite_converter.smoke import smoke_test
 from modules.evaluation.litert import TopKModel
 from modules.models.item_tables.elastic_groups import AFFINITIES_FILE
@@ -20,7 +21,13 @@ from modules.models.item_tables.elastic_master import FILE, ElasticMaster
 from pipeline.config.budgets import budget_name, size_text
 from pipeline.errors import RegistryError
 from pocketrec_device.bundle import Bundle
-from pocketrec_device.manifest import MANIFEST_FILE, VariantFigures
+from pocketrec_device.gzipped import SUFFIX
+from pocketrec_device.manifest import (
+    FORMAT_VERSION,
+    GZIPPED_FORMAT_VERSION,
+    MANIFEST_FILE,
+    VariantFigures,
+)
 
 # What a manifest says of the source alone.
 _OF_THE_SOURCE = {"files", "bundle_id", "variant_figures", "variants_left_out"}
@@ -34,7 +41,9 @@ class CutFile:
 
     Attributes:
         name: Of the variant.
-        content: Of the file.
+        file: Its name.
+        content: Of the file as it ships.
+        unzipped_bytes: Of the file as it runs.
         group: Of users, from 1; 0 for everybody's table.
         base: The variant that gave all but the table; its own name where the pipeline made it.
         layout: Blocks that each segment keeps; None where the pipeline made the file.
@@ -43,7 +52,9 @@ class CutFile:
     """
 
     name: str
+    file: str
     content: bytes
+    unzipped_bytes: int
     group: int
     base: str
     layout: tuple[int, ...] | None
@@ -67,7 +78,12 @@ class SlimBundle:
 
 
 def cut(
-    bundle: Bundle, budget: int, *, groups: Sequence[int] = (0,), variant: str | None = None
+    bundle: Bundle,
+    budget: int,
+    *,
+    groups: Sequence[int] = (0,),
+    variant: str | None = None,
+    gzip: bool | None = None,
 ) -> SlimBundle:
     """Makes the bundle whose model files are the largest that keep a budget.
 
@@ -75,10 +91,11 @@ def cut(
 
     Args:
         bundle: Of an elastic model.
-        budget: Most bytes of each `.tflite` file.
+        budget: Most bytes of each `.tflite` file, gzipped where it ships so.
         groups: Of users, from 1, each of which gets a file; 0 stands for everybody's table.
         variant: What gives all but the table; None: the one that leaves most room for it, of
             equals the gated one, then those of small files.
+        gzip: Whether files ship gzipped; None: where those of the bundle do.
 
     Raises:
         RegistryError: The bundle is of no elastic model, there is no such group or variant, or no
@@ -87,27 +104,39 @@ def cut(
         BundleError: The bundle is damaged.
     """
     master = elastic_master(bundle)
-    cuts = tuple(_cut(bundle, master, budget, group, variant) for group in groups)
     manifest = bundle.manifest
-    files = {f"{one.name}.tflite": one.content for one in cuts}
+    if gzip is None:
+        gzip = manifest.variants[manifest.default_variant].endswith(SUFFIX)
+    cuts = tuple(_cut(bundle, master, budget, group, variant, gzip=gzip) for group in groups)
+    files = {one.file: one.content for one in cuts}
     kept = [manifest.vocabulary_file, manifest.catalogue_file]
     kept += [file for file in (LINEAGE_FILE, AFFINITIES_FILE) if file in manifest.files]
     files.update({file: bundle.read(file) for file in kept})
-    bundle_id, told = _manifest(bundle, budget, cuts, files)
+    bundle_id, told = _manifest(bundle, budget, cuts, files, gzip=gzip)
     return SlimBundle(cuts, {**files, MANIFEST_FILE: told}, bundle_id)
 
 
 def _cut(
-    bundle: Bundle, master: ElasticMaster, budget: int, group: int, variant: str | None
+    bundle: Bundle,
+    master: ElasticMaster,
+    budget: int,
+    group: int,
+    variant: str | None,
+    *,
+    gzip: bool,
 ) -> CutFile:
     if not 0 <= group < len(master.groups):
         known = f"1 to {len(master.groups) - 1}" if len(master.groups) > 1 else "none"
         raise RegistryError(f"{bundle.path}: no group {group}; groups of this model: {known}")
     name, manifest = budget_name(budget, group), bundle.manifest
-    if variant is None and name in manifest.variants and len(bundle.model(name)) <= budget:
-        figures = manifest.figures.get(name)
-        return CutFile(name, bundle.model(name), group, name, None, False, figures)
-    base, fitted = _fitted(bundle, master, budget, group, variant, name)
+    file = shipped_file(name, gzip=gzip)
+    if variant is None and name in manifest.variants:
+        model = bundle.model(name)
+        content = shipped(model, gzip=gzip)
+        if len(content) <= budget:
+            figures = manifest.figures.get(name)
+            return CutFile(name, file, content, len(model), group, name, None, False, figures)
+    base, fitted = _fitted(bundle, master, budget, group, variant, name, gzip=gzip)
     smoke_test(
         TopKModel(fitted.content, name),
         name=name,
@@ -116,7 +145,9 @@ def _cut(
         top_k=manifest.top_k,
     )
     is_whole = fitted.layout == all_layouts(master.groups[group].shares)[-1]
-    return CutFile(name, fitted.content, group, base, fitted.layout, is_whole, None)
+    content = shipped(fitted.content, gzip=gzip)
+    size = len(fitted.content)
+    return CutFile(name, file, content, size, group, base, fitted.layout, is_whole, None)
 
 
 def elastic_master(bundle: Bundle) -> ElasticMaster:
@@ -160,6 +191,8 @@ def _fitted(
     group: int,
     variant: str | None,
     name: str,
+    *,
+    gzip: bool,
 ) -> tuple[str, Fitted]:
     """Returns the variant that gave all but the table, and the file.
 
@@ -177,8 +210,12 @@ def _fitted(
         def finish(model: bytes, payload: bytes = payload.encode()) -> bytes:
             return embed_metadata(model, METADATA_NAME, payload)
 
+        def size(model: bytes) -> int:
+            return len(shipped(model, gzip=gzip))
+
         try:
-            found.append((base, fit(content, master, budget, group=group, finish=finish)))
+            fitted = fit(content, master, budget, group=group, finish=finish, size=size)
+            found.append((base, fitted))
         except BudgetTooSmallError as error:
             smallest[base] = error.smallest
         except ConversionError:
@@ -215,7 +252,12 @@ def _bases(bundle: Bundle, variant: str | None) -> Sequence[str]:
 
 
 def _manifest(
-    bundle: Bundle, budget: int, cuts: Sequence[CutFile], files: Mapping[str, bytes]
+    bundle: Bundle,
+    budget: int,
+    cuts: Sequence[CutFile],
+    files: Mapping[str, bytes],
+    *,
+    gzip: bool,
 ) -> tuple[str, bytes]:
     """Returns the bundle's id and its manifest."""
     source = bundle.manifest
@@ -226,7 +268,8 @@ def _manifest(
     }
     manifest = {
         **{key: value for key, value in source.raw.items() if key not in _OF_THE_SOURCE},
-        "variants": {one.name: f"{one.name}.tflite" for one in cuts},
+        "format_version": GZIPPED_FORMAT_VERSION if gzip else FORMAT_VERSION,
+        "variants": {one.name: one.file for one in cuts},
         "default_variant": cuts[0].name,
         "slim": {
             "of_bundle": source.bundle_id,
@@ -248,8 +291,9 @@ def _manifest(
         "bundle_id": bundle_id,
         "variant_figures": {
             one.name: {
-                "file": f"{one.name}.tflite",
+                "file": one.file,
                 "bytes": len(one.content),
+                "unzipped_bytes": one.unzipped_bytes,
                 **dataclasses.asdict(one.measured or _NOT_MEASURED),
             }
             for one in cuts

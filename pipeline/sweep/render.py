@@ -144,6 +144,8 @@ def _introduction(results: Results) -> str:
         "Metrics rank the full catalogue without the movies that a user has seen. The latency is "
         "the median of one call of a file on one thread.",
     ]
+    if _is_gzipped([trial for trial in trials if trial["state"] == "done"]):
+        lines.append("Files ship gzipped; unless it says unzipped, a size is that of what ships.")
     if results["best"] is not None:
         best = next(trial for trial in trials if trial["trial"] == results["best"])
         lines.append(f"Best: trial {best['trial']} ({_parameters(best)}).")
@@ -214,6 +216,7 @@ def _table(results: Results, done: Sequence[Trial]) -> str:
 def _segments(done: Sequence[Trial], split: str) -> str:
     """A row a file; nothing where results are of before segments were told apart."""
     rows = []
+    sizes = {"kB": "bytes"} | ({"kB unzipped": "unzipped_bytes"} if _is_gzipped(done) else {})
     for trial in done:
         mean = trial["mean"]
         prefixes = {"float32, as trained": split} | {
@@ -224,7 +227,10 @@ def _segments(done: Sequence[Trial], split: str) -> str:
                 str(trial["trial"]),
                 trial["parameters"].get(CASE, _value(trial, "label")),
                 file,
-                f"{mean[f'{file}.bytes'] / _KB:.0f}" if f"{file}.bytes" in mean else "",
+                *(
+                    f"{mean[f'{file}.{size}'] / _KB:.0f}" if f"{file}.{size}" in mean else ""
+                    for size in sizes.values()
+                ),
                 *(
                     _figure(trial, key) if key in mean else ""
                     for key in (
@@ -236,7 +242,17 @@ def _segments(done: Sequence[Trial], split: str) -> str:
             for file, prefix in prefixes.items()
             if any(key.startswith(f"{prefix}.segments.") for key in mean)
         ]
-    return _aligned(rows, ["trial", "case", "file", "kB", "all", *SEGMENTS]) if rows else ""
+    return _aligned(rows, ["trial", "case", "file", *sizes, "all", *SEGMENTS]) if rows else ""
+
+
+def _is_gzipped(done: Sequence[Trial]) -> bool:
+    """Whether files ship in fewer bytes than they have when they run."""
+    return any(
+        trial["mean"].get(f"{file}.unzipped_bytes", trial["mean"][f"{file}.bytes"])
+        != trial["mean"][f"{file}.bytes"]
+        for trial in done
+        for file in frontier.files_of(trial)
+    )
 
 
 def _cases(results: Results) -> str:

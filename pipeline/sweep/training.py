@@ -24,6 +24,7 @@ from components.reference_ranks.popularity import SEGMENTS, TrainingEvents, popu
 from components.tflite_converter.budgets import budget_file, read_master
 from components.tflite_converter.convert import convert
 from components.tflite_converter.elastic_budget import BudgetTooSmallError
+from components.tflite_converter.shipped import shipped
 from modules import features
 from modules.evaluation.latency import measure
 from modules.evaluation.litert import TopKModel
@@ -62,7 +63,8 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     Returns:
         `eval` and, where asked for, `test`: metrics of the full catalogue by name, and the same of
         each segment of the targets' popularity below `segments`; by each variant's name
-        the same of its file, `bytes`, `latency_ms` (median), `latency_min_ms`; `epochs`,
+        the same of its file, `bytes` of what ships, `unzipped_bytes` of what runs, `latency_ms`
+        (median), `latency_min_ms`; `epochs`,
         `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`, and
         `train_peak_gib`, the most memory that the process held to the end of training
 
@@ -109,14 +111,19 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
             name: convert(saved, name, timeout_seconds=timeout) for name in spec.variants
         }
         if config.model.item_table.name == "elastic":
-            files |= _cut(saved, list(files.values()), spec.budgets)
+            bases = list(files.values())
+            files |= _cut(saved, bases, spec.budgets, gzip=config.conversion.gzip)
     for name, content in files.items():
         folder.joinpath(tflite_file(name)).write_bytes(content)
     served = {name: TopKModel(content, name) for name, content in files.items()}
     splits = [features.SPLIT_EVAL, *([features.SPLIT_TEST] if spec.report_test else [])]
     judged: dict[str, Any] = {}
     of_files: dict[str, dict[str, Any]] = {
-        name: {"bytes": len(content)} for name, content in files.items()
+        name: {
+            "bytes": len(shipped(content, gzip=config.conversion.gzip)),
+            "unzipped_bytes": len(content),
+        }
+        for name, content in files.items()
     }
     for split in splits:
         windows = read_split(
@@ -154,12 +161,16 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     }
 
 
-def _cut(saved_model: str, bases: Sequence[bytes], budgets: Sequence[int]) -> dict[str, bytes]:
+def _cut(
+    saved_model: str, bases: Sequence[bytes], budgets: Sequence[int], *, gzip: bool
+) -> dict[str, bytes]:
     """Returns the files for budgets, by name; those that nothing fits are left out."""
     files, master = {}, read_master(saved_model)
     for budget in budgets:
         with contextlib.suppress(BudgetTooSmallError):
-            files[budget_name(budget)] = budget_file(bases, master, budget)
+            files[budget_name(budget)] = budget_file(
+                bases, master, budget, size=lambda file: len(shipped(file, gzip=gzip))
+            )
     return files
 
 

@@ -1,5 +1,6 @@
 """A runtime takes a whole bundle that it understands, and nothing else."""
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pocketrec_device import Bundle, BundleError
+from pocketrec_device import BudgetError, Bundle, BundleError, Recommender
 from tests.device import toy
 
 
@@ -78,7 +79,7 @@ def put(value: object, *keys: str | int) -> Callable[[Any], None]:
     ("change", "message"),
     [
         (put("other", "format"), "format is 'other'"),
-        (put(2, "format_version"), "format_version is 2; this runtime reads 1"),
+        (put(3, "format_version"), "format_version is 3; this runtime reads 1 and 2: use a"),
         (put("7", "top_k"), "top_k is '7', must be an integer"),
         (put(0, "history", "length"), r"history\.length is 0, must be at least 1"),
         (put("both", "history", "padding"), r"history\.padding is 'both'"),
@@ -163,6 +164,36 @@ def test_a_missing_file_is_named(copy: Path) -> None:
     (copy / "float32.tflite").unlink()
     with pytest.raises(BundleError, match=r"float32\.tflite: cannot be read"):
         Bundle.load(copy).model("float32")
+
+
+def test_gzipped_models_are_unzipped_when_they_are_read(toy_bundle: Path, tmp_path: Path) -> None:
+    plain, gzipped = Bundle.load(toy_bundle), Bundle.load(toy.gzipped_bundle(tmp_path))
+    gzipped.verify()
+    assert dict(gzipped.manifest.variants) == {
+        "float32": "float32.tflite.gz",
+        "int8": "int8.tflite.gz",
+    }
+    assert gzip.decompress(gzipped.read("int8.tflite.gz")) == gzipped.model("int8")
+    ids = [toy.raw_id(number) for number in (3, 9)]
+    for variant in ("float32", "int8"):
+        answers = [Recommender(one, variant).recommend(ids) for one in (plain, gzipped)]
+        assert answers[0] == answers[1]
+
+
+def test_a_budget_counts_gzipped_bytes(tmp_path: Path) -> None:
+    bundle = Bundle.load(toy.gzipped_bundle(tmp_path))
+    size = (bundle.path / "int8.tflite.gz").stat().st_size
+    assert size < len(bundle.model("int8"))
+    assert bundle.best_variant(size) == "int8"
+    with pytest.raises(BudgetError, match="no variant keeps to"):
+        bundle.best_variant(size - 1)
+
+
+def test_a_model_that_is_no_gzip_file_is_refused(tmp_path: Path) -> None:
+    bundle = toy.gzipped_bundle(tmp_path)
+    replace_file(bundle, "int8.tflite.gz", (bundle / "int8.tflite.gz").read_bytes()[:-3])
+    with pytest.raises(BundleError, match=r"int8.tflite.gz: not a gzip file \(it is cut off\)"):
+        Bundle.load(bundle).model()
 
 
 def test_titles_that_are_one_place_off_are_refused(copy: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from components.registry_pusher.bundle import BundleSource, write_bundle
 from components.registry_pusher.conversion import Conversion, VariantReport
+from pipeline.config.delivery import ConversionConfig
 from pipeline.config.root import Config
 from pocketrec_device.bundle import Movie
 
@@ -188,6 +189,11 @@ def source(**changes: object) -> BundleSource:
         "model_name": "pocketrec",
     }
     return BundleSource.model_validate({**fields, **changes})
+
+
+def gzipped_bundle(folder: Path, **changes: object) -> Path:
+    """Writes the toy bundle with gzipped models."""
+    return bundle(folder, config=Config(conversion=ConversionConfig(gzip=True)), **changes)
 
 
 def bundle(folder: Path, **changes: object) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pocketrec_device.budgets import best_variant
 from pocketrec_device.errors import BudgetError, BundleError
+from pocketrec_device.gzipped import SUFFIX, unzipped
 from pocketrec_device.manifest import MANIFEST_FILE, Manifest, parse_manifest
 
 
@@ -93,8 +94,10 @@ class Bundle:
     def model(self, variant: str | None = None) -> bytes:
         """Returns the `.tflite` of a variant; by default the one that the gate judged it by.
 
+        A gzipped one is unzipped: what is returned can run.
+
         Raises:
-            BundleError: No such variant, or the file differs from its digest.
+            BundleError: No such variant, or the file differs from its digest or cannot be unzipped.
         """
         variant = variant or self.manifest.default_variant
         if variant not in self.manifest.variants:
@@ -103,7 +106,16 @@ class Bundle:
             raise BundleError(
                 f"{self.path}: no variant {variant!r}{why}; it has {sorted(self.manifest.variants)}"
             )
-        return self.read(self.manifest.variants[variant])
+        name = self.manifest.variants[variant]
+        content = self.read(name)
+        if not name.endswith(SUFFIX):
+            return content
+        try:
+            return unzipped(content)
+        except ValueError as error:
+            raise BundleError(
+                f"{self.path / name}: not a gzip file ({error}); fetch the bundle again"
+            ) from None
 
     def best_variant(self, budget: int | None = None, memory_budget: int | None = None) -> str:
         """Returns the variant with the highest recall@10 that keeps the budgets.

@@ -13,6 +13,9 @@ from pocketrec_device.json_reader import Reader
 
 FORMAT = "pocketrec-bundle"
 FORMAT_VERSION = 1
+GZIPPED_FORMAT_VERSION = 2
+"""Of bundles whose models are gzipped: runtimes from before could not open those."""
+
 MANIFEST_FILE = "manifest.json"
 
 SIGNATURE = "serving_default"
@@ -138,10 +141,11 @@ def parse_manifest(text: str, source: str) -> Manifest:
         raise BundleError(f"{source}: must hold an object, holds {type(raw).__name__}")
     if raw.get("format") != FORMAT:
         raise BundleError(f"{source}: format is {raw.get('format')!r}, must be {FORMAT!r}")
-    if raw.get("format_version") != FORMAT_VERSION:
+    if raw.get("format_version") not in (FORMAT_VERSION, GZIPPED_FORMAT_VERSION):
         raise BundleError(
             f"{source}: format_version is {raw.get('format_version')!r}; this runtime reads "
-            f"{FORMAT_VERSION}: use a runtime as new as the bundle, or an older bundle"
+            f"{FORMAT_VERSION} and {GZIPPED_FORMAT_VERSION}: use a runtime as new as the bundle, "
+            "or an older bundle"
         )
     reader = Reader(raw, source)
     history = reader.section("history")

@@ -83,6 +83,21 @@ def test_the_bundles_id_is_of_the_model_not_of_the_run_nor_of_its_judge(
     assert Bundle.load(other_data).manifest.bundle_id != bundle_id
 
 
+def test_gzipped_models_are_told_as_what_ships_and_what_runs(tmp_path: Path) -> None:
+    folder = toy.gzipped_bundle(tmp_path)
+    manifest = read_manifest(folder)
+    assert manifest["format_version"] == 2
+    assert manifest["variants"] == {"float32": "float32.tflite.gz", "int8": "int8.tflite.gz"}
+    told, size = manifest["variant_figures"]["int8"], (folder / "int8.tflite.gz").stat().st_size
+    assert told["file"] == "int8.tflite.gz"
+    assert told["bytes"] == manifest["files"]["int8.tflite.gz"]["bytes"] == size
+    assert told["unzipped_bytes"] == len(Bundle.load(folder).model("int8")) > size
+    assert not (folder / "int8.tflite").exists()
+    # TensorFlow's app maps its model into memory.
+    (model,) = (folder / "android").glob("*.tflite")
+    assert model.read_bytes()[4:8] == b"TFL3"
+
+
 FURTHER = {"recall_at_10_float32": 0.26, "recall_change_from_float32_at_10": -0.01}
 HEAD = {"recall_at_10": 0.5, "recall_at_10_float32": 0.52}
 
@@ -110,6 +125,7 @@ def test_the_manifest_tells_what_was_measured_of_each_variant(tmp_path: Path) ->
         "float32": {
             "file": "float32.tflite",
             "bytes": (bundle / "float32.tflite").stat().st_size,
+            "unzipped_bytes": (bundle / "float32.tflite").stat().st_size,
             "memory_bytes": None,
             "latency_ms": None,
             "recall_at_10": 0.26,
@@ -119,6 +135,7 @@ def test_the_manifest_tells_what_was_measured_of_each_variant(tmp_path: Path) ->
         "int8": {
             "file": "int8.tflite",
             "bytes": (bundle / "int8.tflite").stat().st_size,
+            "unzipped_bytes": (bundle / "int8.tflite").stat().st_size,
             "memory_bytes": 70_000,
             "latency_ms": 0.125,
             "recall_at_10": 0.25,

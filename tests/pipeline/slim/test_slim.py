@@ -20,10 +20,13 @@ from modules.models.history import Context
 from modules.models.item_tables.elastic_layout import Layout, all_layouts
 from modules.models.item_tables.elastic_master import ElasticMaster
 from pipeline.cli.main import main
+from pipeline.config.delivery import ConversionConfig
+from pipeline.config.root import Config
 from pipeline.errors import RegistryError
 from pipeline.slim.cut import cut
 from pocketrec_device import Bundle, BundleError, Recommender
 from pocketrec_device.groups import group_of, variant_of_group
+from pocketrec_device.gzipped import gzipped
 from tests.pipeline.slim import elastic_toy
 from tests.pipeline.slim.elastic_toy import MOVIES, TOP_K, WIDTH, Toy
 
@@ -197,6 +200,48 @@ def test_a_bundle_of_another_table_is_refused(toy: Toy, tmp_path: Path) -> None:
     plain = elastic_toy.bundle(toy, tmp_path, assets={})
     with pytest.raises(RegistryError, match=r"it has no elastic.npz; train a model with"):
         cut(Bundle.load(plain), 10_000)
+
+
+def test_a_gzipped_file_holds_more_of_the_table(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = 8 * 1024
+    (plain,) = cut(Bundle.load(bundle), budget).cuts
+    assert run(bundle, "--budget", "8KB", "--gzip", "--output", tmp_path / "slim") == 0
+    assert "elastic_8kb.tflite.gz" in capsys.readouterr().out
+    slim = Bundle.load(tmp_path / "slim")
+    slim.verify()
+    (name,) = slim.manifest.variants
+    told = slim.manifest.raw["variant_figures"][name]
+    assert told["bytes"] == (tmp_path / "slim" / "elastic_8kb.tflite.gz").stat().st_size <= budget
+    assert told["unzipped_bytes"] == len(slim.model(name)) > plain.unzipped_bytes
+    blocks = slim.manifest.raw["slim"]["variants"][name]["blocks_by_segment"]
+    assert plain.layout is not None
+    assert sum(blocks) > sum(plain.layout)
+    assert len(Recommender(slim).recommend([1001, 1250], k=5)) == 5
+    assert slim.manifest.raw["format_version"] == 2
+
+
+def test_what_is_cut_of_a_gzipped_bundle_is_gzipped(toy: Toy, tmp_path: Path) -> None:
+    config = Config(conversion=ConversionConfig(gzip=True))
+    bundle = Bundle.load(elastic_toy.bundle(toy, tmp_path, config=config))
+    assert [one.file for one in cut(bundle, 9000).cuts] == ["elastic_9000b.tflite.gz"]
+    assert [one.file for one in cut(bundle, 9000, gzip=False).cuts] == ["elastic_9000b.tflite"]
+
+
+def test_the_largest_layout_that_fits_gzipped_is_taken(toy: Toy) -> None:
+    master, base = toy.table.master(), toy.variants["float32"]
+    sizes = {
+        layout: len(gzipped(with_tables(base, MOVIES + 1, WIDTH, master.steps(layout))))
+        for layout in all_layouts(master.groups[0].shares)
+    }
+    smallest = sizes[(1, 1, 1)]
+    for budget in range(smallest, max(sizes.values()) + 200, 501):
+        found = fit(base, master, budget, size=lambda content: len(gzipped(content)))
+        assert found.layout == [layout for layout, size in sizes.items() if size <= budget][-1]
+    with pytest.raises(BudgetTooSmallError) as refused:
+        fit(base, master, smallest - 1, size=lambda content: len(gzipped(content)))
+    assert refused.value.smallest == smallest
 
 
 def test_a_budget_that_the_pipeline_measured_keeps_its_figures(toy: Toy, tmp_path: Path) -> None:

@@ -101,6 +101,19 @@ def test_each_file_by_the_targets_popularity_and_what_a_case_means() -> None:
     assert dict(zip(table, first, strict=True))["peak GiB"] == "1.3"
 
 
+def test_gzipped_files_are_told_as_they_ship_and_as_they_run() -> None:
+    one = trial(1, "dense", int8=(100, 0.36, 0.33))
+    one["mean"] |= {"int8.test.segments.tail.recall_at_10": 0.2, "int8.unzipped_bytes": 131_000}
+    one["spread"] = dict.fromkeys(one["mean"], 0.0)
+    text = render.markdown({**RESULTS, "trials": [one]}, None)
+    assert "Files ship gzipped; unless it says unzipped, a size is that of what ships." in text
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert ["trial", "case", "file", "kB", "kB unzipped", "all", "head", "torso", "tail"] in rows
+    assert ["1", "mixer", "int8", "102", "131", "0.3300", "", "", "0.2000"] in rows
+    one["mean"]["int8.unzipped_bytes"] = one["mean"]["int8.bytes"]
+    assert "unzipped" not in render.markdown({**RESULTS, "trials": [one]}, None)
+
+
 def test_it_is_drawn_over_bytes_the_same_way_each_time() -> None:
     drawing = render.plot(RESULTS)
     assert drawing is not None

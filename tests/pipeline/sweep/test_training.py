@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.sweep.examples import Examples
 from pipeline.sweep.spec import Spec
 from pipeline.sweep.training import metrics_by_segment, train_and_judge
+from pocketrec_device.gzipped import gzipped
 from tests.modules.training.planted import HISTORY, training_config
 from tests.modules.training.test_trainer import arguments  # noqa: F401 - a fixture
 
@@ -26,7 +27,7 @@ def spec(arguments: SimpleNamespace, tmp_path: Path) -> Spec:  # noqa: F811
             "history": {"length": HISTORY, "stride": HISTORY},
             "model": {"encoder": {"name": "cnn", "layers": 1, "kernel": 2}, "dim": 8},
             "training": training_config(max_epochs=20, patience=20).model_dump(mode="json"),
-            "conversion": {"top_k": 10},
+            "conversion": {"top_k": 10, "gzip": True},
         }
     )
     examples = Examples(str(tmp_path / "examples"), arguments.transform_graph_path, "none")
@@ -57,8 +58,10 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_as_files(
     assert share == pytest.approx(result["eval"]["recall_at_10"])
     assert set(segments["tail"]) - {"windows"} == set(result["eval"]) - {"segments"}
     assert result["int4"]["eval"]["recall_at_10"] > 0.5
-    assert result["int4"]["bytes"] == (folder / "model.int4.tflite").stat().st_size
-    assert result["int8"]["bytes"] == (folder / "model.int8.tflite").stat().st_size
+    for name in ("int4", "int8"):
+        file = (folder / f"model.{name}.tflite").read_bytes()
+        assert result[name]["unzipped_bytes"] == len(file)
+        assert result[name]["bytes"] == len(gzipped(file)) < len(file)
     assert 0 < result["int8"]["latency_min_ms"] <= result["int8"]["latency_ms"]
     assert result["epochs"] == 20
     assert 1 <= result["best_epoch"] <= 20

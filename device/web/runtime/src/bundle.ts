@@ -1,5 +1,6 @@
 import { BundleError, reason, show, TitleError } from './errors';
 import type { FileReader } from './files';
+import { isGzipped, unzipped } from './gzipped';
 import { isFields, parseJson, Reader } from './json';
 import { MANIFEST_FILE, type Manifest, parseManifest, UNKNOWN } from './manifest';
 
@@ -102,9 +103,11 @@ export class Bundle {
   }
 
   /**
-   * Returns the `.tflite` of a variant; by default of the one that passed the gate.
+   * Returns the `.tflite` of a variant; by default of the one that passed the gate. A gzipped one
+   * is unzipped: what is returned can run.
    *
-   * @throws BundleError: no such variant, or the file is missing or differs from its digest.
+   * @throws BundleError: no such variant, or the file is missing, differs from its digest or cannot
+   *   be unzipped.
    */
   async model(variant?: string): Promise<Content> {
     const { variants, defaultVariant } = this.manifest;
@@ -115,7 +118,17 @@ export class Bundle {
         `${this.source}: no variant ${show(wanted)}; it has ${show([...variants.keys()].sort())}`,
       );
     }
-    return this.read(file);
+    const content = await this.read(file);
+    if (!isGzipped(file)) {
+      return content;
+    }
+    try {
+      return await unzipped(content);
+    } catch (error) {
+      throw new BundleError(
+        `${this.source}/${file}: not a gzip file (${reason(error)}); fetch the bundle again`,
+      );
+    }
   }
 
   /**

@@ -17,7 +17,8 @@ export const UNKNOWN = 0;
 export const USER_INPUTS: readonly string[] = ['user_gender', 'user_age', 'user_occupation'];
 
 const FORMAT = 'pocketrec-bundle';
-const FORMAT_VERSION = 1;
+/** Bundles of version 2 may hold gzipped models. */
+const FORMAT_VERSIONS: readonly unknown[] = [1, 2];
 const OLDEST_FIRST = 'oldest_first';
 const SHA256 = /^[0-9a-f]{64}$/;
 
@@ -103,11 +104,11 @@ export function parseManifest(text: string, source: string): Manifest {
   if (reader.value('format') !== FORMAT) {
     throw reader.error('format', `is ${show(reader.value('format'))}, must be ${show(FORMAT)}`);
   }
-  if (reader.value('format_version') !== FORMAT_VERSION) {
+  if (!FORMAT_VERSIONS.includes(reader.value('format_version'))) {
     throw reader.error(
       'format_version',
-      `is ${show(reader.value('format_version'))}; this runtime reads ${FORMAT_VERSION}: use a ` +
-        'runtime as new as the bundle, or an older bundle',
+      `is ${show(reader.value('format_version'))}; this runtime reads ` +
+        `${FORMAT_VERSIONS.join(' and ')}: use a runtime as new as the bundle, or an older bundle`,
     );
   }
   const history = reader.section('history');

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { Bundle } from '../src/bundle.ts';
 import { BundleError, DeviceError, TitleError } from '../src/errors.ts';
@@ -107,7 +108,7 @@ test.each([
 
 test.each([
   [put('other', 'format'), /format is 'other'/],
-  [put(2, 'format_version'), /format_version is 2; this runtime reads 1/],
+  [put(3, 'format_version'), /format_version is 3; this runtime reads 1 and 2: use/],
   [put('7', 'top_k'), /top_k is '7', must be an integer/],
   [put(1.5, 'top_k'), /top_k is 1\.5, must be an integer/],
   [put(0, 'history', 'length'), /history\.length is 0, must be at least 1/],
@@ -233,5 +234,31 @@ describe('movies', () => {
     expect(() => bundle.movie(999_999)).toThrow(TitleError);
     expect(() => bundle.movie(999_999)).toThrow(DeviceError);
     expect(() => bundle.movie(999_999)).toThrow('does not know a movie with id 999999');
+  });
+});
+
+describe('gzipped models', () => {
+  function gzipped(content: Uint8Array): Promise<Bundle> {
+    const manifest = toy.manifest();
+    manifest.format_version = 2;
+    manifest.variants.int8 = 'int8.tflite.gz';
+    return load(toy.files({ manifest }, new Map([['int8.tflite.gz', new Uint8Array(content)]])));
+  }
+
+  test('are unzipped when they are read', async () => {
+    const bundle = await gzipped(gzipSync('another model'));
+    expect(new TextDecoder().decode(await bundle.model())).toBe('another model');
+    expect(new TextDecoder().decode(await bundle.model('float32'))).toBe('a model');
+    expect((await bundle.read('int8.tflite.gz')).slice(0, 2)).toEqual(new Uint8Array([31, 139]));
+  });
+
+  test.each([
+    ['no gzip file', new TextEncoder().encode('another model')],
+    ['cut off', gzipSync('another model').subarray(0, -3)],
+  ])('are refused where they are %s', async (_, content) => {
+    const bundle = await gzipped(content);
+    await expect(bundle.model()).rejects.toThrow(
+      /^shelf\/int8\.tflite\.gz: not a gzip file .*fetch the bundle again$/,
+    );
   });
 });

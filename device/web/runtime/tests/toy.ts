@@ -82,6 +82,7 @@ export function furtherInputs(): Json[] {
 /** A whole bundle of these contents, with the digests that they have. */
 export function files(
   contents: { manifest?: Json; vocabulary?: Json; catalogue?: Json } = {},
+  further: Files = new Map(),
 ): Files {
   const files: Files = new Map([
     ['vocabulary.json', json(contents.vocabulary ?? [1, 2, 3].map(rawId))],
@@ -89,6 +90,7 @@ export function files(
     ['float32.tflite', new TextEncoder().encode('a model')],
     ['int8.tflite', new TextEncoder().encode('another model')],
     ['android/config.json', json({})],
+    ...further,
   ]);
   const listed = Object.fromEntries(
     Array.from(files, ([name, content]) => [
