@@ -41,6 +41,7 @@ def folders(toy_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     events = tmp_path_factory.mktemp("events")
     return {
         "toy": toy_bundle,
+        "gzipped": toy.gzipped_bundle(tmp_path_factory.mktemp("gzipped")),
         "events": toy.event_bundle(events),
         "strict": toy.event_bundle(tmp_path_factory.mktemp("strict"), min_rating=3.0),
     }
@@ -85,6 +86,13 @@ def test_the_movies_after_the_last_one_come_best_first(page: WebPage) -> None:
         "year": 2000,
         "count": 97,
     }
+
+
+@pytest.mark.parametrize("variant", ["float32", "int8"])
+def test_gzipped_models_answer_as_others(page: WebPage, variant: str) -> None:
+    plain, gzipped = (recommend(page, name, [4, 9], variant, k=12) for name in ("toy", "gzipped"))
+    assert len(plain) == 12
+    assert gzipped == plain
 
 
 def test_unknown_and_watched_movies_and_long_histories(page: WebPage) -> None:
