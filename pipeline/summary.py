@@ -112,11 +112,7 @@ def summarize(workspace: Workspace, config: Config, outcome: RunOutcome) -> Summ
         dataset=config.dataset,
         counts=_artifact(run, "movielens_example_gen", "examples").properties,
         metrics=metrics,
-        # Reports from before there was gzip tell of files that ship as they are.
-        bytes={
-            name: variant.get("shipped_bytes", variant["bytes"])
-            for name, variant in report["variants"].items()
-        },
+        bytes={name: variant["bytes"] for name, variant in report["variants"].items()},
         recalls={
             name: _measured(metrics.get(RECALL if name == gated else recall_of(name)))
             for name in report["variants"]

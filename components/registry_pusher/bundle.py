@@ -211,8 +211,7 @@ def _figures_of_left_out(source: BundleSource, name: str) -> dict[str, Any]:
     report = source.conversion.variants.get(name)
     if report is None:
         return {}
-    size = report.shipped_bytes or report.bytes
-    return {"bytes": size, **figures(source.conversion, source.metrics, name)}
+    return {"bytes": report.bytes, **figures(source.conversion, source.metrics, name)}
 
 
 def build_manifest(source: BundleSource, files: Mapping[str, bytes]) -> dict[str, Any]:

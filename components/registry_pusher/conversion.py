@@ -23,12 +23,12 @@ class VariantReport(pydantic.BaseModel):
     """What the converter says of one variant.
 
     Attributes:
-        bytes: Size of the file.
+        bytes: Size of what ships, which may be gzipped.
         sha256: Digest of the file.
         parity: Figures against the Keras model on eval windows.
         latency_ms: Median of single answers on one thread; None where it was not measured.
         memory_bytes: How much loading the file and answering once adds to a process; likewise.
-        shipped_bytes: Size of what ships, which may be gzipped; None in reports from before.
+        unzipped_bytes: Size of the file that runs; None in reports from before.
     """
 
     model_config = pydantic.ConfigDict(frozen=True)
@@ -38,7 +38,7 @@ class VariantReport(pydantic.BaseModel):
     parity: Mapping[str, float | int | None]
     latency_ms: float | None = None
     memory_bytes: int | None = None
-    shipped_bytes: int | None = None
+    unzipped_bytes: int | None = None
 
 
 class Conversion(pydantic.BaseModel):
@@ -158,5 +158,5 @@ def _variant(entry: Mapping[str, Any]) -> VariantReport:
         and (value is None or (isinstance(value, int | float) and not isinstance(value, bool)))
     }
     # Reports from before there were these have none of them.
-    later = {name: entry.get(name) for name in ("latency_ms", "memory_bytes", "shipped_bytes")}
+    later = {name: entry.get(name) for name in ("latency_ms", "memory_bytes", "unzipped_bytes")}
     return VariantReport(bytes=entry["bytes"], sha256=entry["sha256"], parity=parity, **later)

@@ -97,8 +97,8 @@ def report(
         "variants": {
             name: {
                 "file": variant_file(name),
-                "bytes": len(variant.content),
-                "shipped_bytes": len(shipped(variant.content, gzip=config.gzip)),
+                "bytes": len(shipped(variant.content, gzip=config.gzip)),
+                "unzipped_bytes": len(variant.content),
                 "sha256": variant.sha256,
                 "top10_overlap": variant.top10_overlap,
                 "recall_at_10": variant.recall_at_10,

@@ -15,7 +15,10 @@ from tfx.dsl.components.common.importer import Importer
 from tfx.types import standard_artifacts
 
 from components.tflite_converter.component import TFLiteConverter
+from components.tflite_converter.costs import Costs
 from components.tflite_converter.executor import Executor
+from components.tflite_converter.layout import report
+from components.tflite_converter.variants import Conversion, Variant
 from modules import features
 from modules.evaluation.litert import TopKModel
 from modules.models.recommender import Recommender
@@ -25,6 +28,7 @@ from pipeline.config.delivery import ConversionConfig
 from pipeline.config.history import HistoryConfig
 from pipeline.config.model import ModelConfig
 from pipeline.errors import DataError
+from pocketrec_device.gzipped import gzipped
 from tests.components.tflite_converter import toy
 
 MOVIE_IDS = [1000 + 7 * i for i in range(toy.MOVIES)]
@@ -138,19 +142,19 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     lines = (root / "movie_vocabulary.txt").read_text().split("\n")
     assert lines == [*map(str, MOVIE_IDS), ""]
 
-    report = json.loads((root / "conversion.json").read_text())
-    assert report["history"] == {
+    told = json.loads((root / "conversion.json").read_text())
+    assert told["history"] == {
         "length": toy.LENGTH,
         "padding": "right",
         "min_history": 1,
         "min_rating": 2.5,
     }
-    assert (report["top_k"], report["movies"], report["gated"]) == (toy.TOP_K, toy.MOVIES, "int8")
-    assert report["model"]["dim"] == toy.DIM
-    assert report["inputs"] == ["context_movie_id"]
-    said = report["variants"]["int8"]
+    assert (told["top_k"], told["movies"], told["gated"]) == (toy.TOP_K, toy.MOVIES, "int8")
+    assert told["model"]["dim"] == toy.DIM
+    assert told["inputs"] == ["context_movie_id"]
+    said = told["variants"]["int8"]
     assert said["file"] == "variants/int8.tflite"
-    assert said["bytes"] == len(int8)
+    assert said["bytes"] == said["unzipped_bytes"] == len(int8)
     assert said["sha256"] == hashlib.sha256(int8).hexdigest()
     assert said["windows"] == 25
     assert said["top10_overlap"] > 0.85
@@ -158,8 +162,8 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     assert said["latency_ms"] > 0
     assert isinstance(said["memory_bytes"], int)
     assert said["memory_bytes"] > 0
-    assert report["not_made"] == {}
-    assert report["variants"]["float32"]["recall_at_10"] == said["keras_recall_at_10"]
+    assert told["not_made"] == {}
+    assert told["variants"]["float32"]["recall_at_10"] == said["keras_recall_at_10"]
     assert output.get_int_custom_property("int8_bytes") == len(int8)
     # What a warm start needs goes on as it is, and tells the span.
     assert {path.name: path.read_bytes() for path in left.iterdir()} == {
@@ -167,6 +171,16 @@ def test_the_artifact_is_whole_and_says_what_it_holds(
     }
     assert output.get_int_custom_property("span") == 6
     TopKModel(int8, "int8")
+
+
+def test_a_report_counts_bytes_as_they_ship() -> None:
+    content = bytes(range(100)) * 30
+    file = Variant(content, top10_overlap=1.0, recall_at_10=0.2, costs=Costs(0.1, 70_000))
+    conversion = Conversion({"float32": file, "int8": file}, keras_recall_at_10=0.2, windows=25)
+    config = ConversionConfig(variants=("float32", "int8"), gzip=True)
+    told = report(conversion, 5, config=config, history=HISTORY, model=ModelConfig())
+    assert told["variants"]["int8"]["bytes"] == len(gzipped(content)) < 300
+    assert told["variants"]["int8"]["unzipped_bytes"] == 3000
 
 
 def test_examples_of_another_vocabulary_are_refused(
