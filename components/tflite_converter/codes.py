@@ -143,3 +143,23 @@ def pack(values: npt.NDArray[np.int8], bits: int) -> npt.NDArray[np.uint8]:
     fields = flat.view(np.uint8) & np.uint8((1 << bits) - 1)
     shifts = np.arange(per_byte, dtype=np.uint8) * np.uint8(bits)
     return np.bitwise_or.reduce(fields << shifts, axis=1).astype(np.uint8)
+
+
+def unpack(data: npt.NDArray[np.uint8], bits: int, shape: tuple[int, ...]) -> npt.NDArray[np.int8]:
+    """Reads what `pack` gave.
+
+    Args:
+        data: uint8 [bytes].
+        bits: 8, 4 or 2.
+        shape: Of the codes.
+
+    Returns:
+        int8, of that shape.
+    """
+    if bits == 8:
+        return data.view(np.int8).reshape(shape)
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    fields = (data[:, np.newaxis] >> shifts).astype(np.uint8) << np.uint8(8 - bits)
+    # Shifted back as signed numbers, the highest bit of a field is its sign.
+    codes = fields.astype(np.uint8).view(np.int8) >> np.int8(8 - bits)
+    return codes.reshape(-1)[: int(np.prod(shape))].reshape(shape)

@@ -4,7 +4,8 @@ A file reads its table twice: a look-up of the history's rows, and a product wit
 get the tables of a staircase: rows that keep as many blocks are a table of their own. A look-up in
 each gives zeros for the rows of others, so that the sum is what was looked up; scores of each are
 put side by side. Where all rows keep as many blocks, there is one table, and hardly more operators
-than before. A table's own row of zeros stands at its ends.
+than before. A table's own row of zeros stands at its ends. Matrices between the table's width and
+the model's are cut to the columns that some row keeps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from components.tflite_converter.codes import Codes
 from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.flatbuffer import parse, serialize
 from components.tflite_converter.graph import Graph, shape_of
+from components.tflite_converter.projections import narrow_contexts, narrow_rows
 from components.tflite_converter.slimming import slim
 from components.tflite_converter.stored_codes import HYBRID_VERSIONS, LOOKUP_VERSIONS, add_codes
 from modules.models.item_tables.elastic_master import TableStep
@@ -46,21 +48,30 @@ def with_tables(content: bytes, rows: int, width: int, steps: Sequence[TableStep
     graph = Graph(parse(content))
     graph.model.metadata = None
     readers = _Readers(graph, rows, width)
-    tables = _Tables(graph, rows, width, steps)
-    operators: list[Any] = []
-    for operator in graph.operators:
-        found = readers.of(operator)
-        if found is None:
-            operators.append(operator)
-        elif found.kind == "look_up":
-            operators += tables.look_up(found.given, found.result)
-        elif found.kind == "scores":
-            operators += tables.scores(found.given, found.result, operator.inputs[2:])
+    found = [(operator, readers.of(operator)) for operator in graph.operators]
     if readers.seen != {"look_up", "scores"}:
         raise ConversionError(
             f"the file has no item table of {rows} rows and {width} columns that look-ups and "
             "scores read in float32"
         )
+    kept = max(step.codes.shape[1] for step in steps)
+    looked_up = [reader.result for _, reader in found if reader and reader.kind == "look_up"]
+    contexts = [reader.given for _, reader in found if reader and reader.kind == "scores"]
+    tables = _Tables(
+        graph,
+        rows,
+        steps,
+        width=kept if narrow_rows(graph, looked_up, width, kept) else width,
+        context_width=kept if narrow_contexts(graph, contexts, width, kept) else width,
+    )
+    operators: list[Any] = []
+    for operator, reader in found:
+        if reader is None:
+            operators.append(operator)
+        elif reader.kind == "look_up":
+            operators += tables.look_up(reader.given, reader.result)
+        elif reader.kind == "scores":
+            operators += tables.scores(reader.given, reader.result, operator.inputs[2:])
     graph.operators = operators
     slim(graph.model)
     return serialize(graph.model)
@@ -125,8 +136,17 @@ class _Readers:
 class _Tables:
     """The new tables as constants of a graph, and the operators that read them."""
 
-    def __init__(self, graph: Graph, rows: int, width: int, steps: Sequence[TableStep]) -> None:
-        self._graph, self._rows, self._width, self._steps = graph, rows, width, steps
+    def __init__(
+        self,
+        graph: Graph,
+        rows: int,
+        steps: Sequence[TableStep],
+        *,
+        width: int,
+        context_width: int,
+    ) -> None:
+        self._graph, self._rows, self._steps = graph, rows, steps
+        self._width, self._context_width = width, context_width
         self._numbers = [self._constant(step) for step in steps]
 
     def look_up(self, ids: int, result: int) -> list[Any]:
@@ -162,10 +182,10 @@ class _Tables:
         return made
 
     def scores(self, context: int, result: int, bias: Sequence[int]) -> list[Any]:
-        """Returns operators that multiply float32 [batch, width] with all rows.
+        """Returns operators that multiply a context with all rows.
 
         Args:
-            context: What is multiplied.
+            context: What is multiplied, float32 [batch, context width].
             result: Where the scores go.
             bias: What stands for the bias that the product does not have; may be empty.
         """
@@ -175,7 +195,7 @@ class _Tables:
         for step, table in zip(self._steps, self._numbers, strict=True):
             rows, count = shape_of(graph.tensors[table])
             given = context
-            if count < self._width:
+            if count < self._context_width:
                 given = self._columns(context, 0, count, made)
             alone = len(self._steps) == 1
             part = result if alone else graph.add_tensor(_FLOAT, [1, rows])

@@ -11,6 +11,7 @@ from components.tflite_converter.codes import (
     encode_closest,
     encode_exactly,
     pack,
+    unpack,
 )
 from modules.models.item_tables.few_bits import largest_code
 
@@ -129,3 +130,20 @@ def test_the_first_code_lies_in_the_lowest_bits() -> None:
     # An odd number of codes leaves half a byte of zeros.
     assert pack(codes.reshape(-1)[:5], 4).tolist() == [0xF1, 0x97, 0x00]
     assert pack(np.array([1, -1, 0, 1, -1], np.int8), 2).tolist() == [0b01_00_11_01, 0b11]
+
+
+@given(
+    bits=st.sampled_from([2, 4, 8]),
+    rows=st.integers(1, 5),
+    columns=st.integers(1, 5),
+    data=st.data(),
+)
+def test_what_was_packed_can_be_read_again(
+    bits: int, rows: int, columns: int, data: st.DataObject
+) -> None:
+    low, high = -(1 << bits - 1), (1 << bits - 1) - 1
+    codes = data.draw(
+        st.lists(st.integers(low, high), min_size=rows * columns, max_size=rows * columns)
+    )
+    values = np.array(codes, np.int8).reshape(rows, columns)
+    assert unpack(pack(values, bits), bits, (rows, columns)).tolist() == values.tolist()

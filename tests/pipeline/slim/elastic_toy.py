@@ -46,15 +46,23 @@ class Toy:
         return table
 
 
-def make(folder: Path, *, groups: int = 0, variants: tuple[str, ...] = ()) -> Toy:
+def make(
+    folder: Path,
+    *,
+    groups: int = 0,
+    variants: tuple[str, ...] = (),
+    dim: int = WIDTH,
+    width: int = WIDTH,
+    scoring: str = "cosine",
+) -> Toy:
     """Makes the model, exports and converts it below a folder."""
     keras.utils.set_random_seed(3)
     config = ModelConfig.model_validate(
         {
-            "encoder": {"name": "bow", "hidden": (WIDTH,)},
-            "dim": WIDTH,
-            "scoring": "cosine",
-            "item_table": TABLE,
+            "encoder": {"name": "bow", "hidden": (dim,)},
+            "dim": dim,
+            "scoring": scoring,
+            "item_table": {**TABLE, "width": width},
         }
     )
     model = Recommender(config, history_length=LENGTH, movies=MOVIES)
