@@ -43,8 +43,14 @@ def with_tables(content: bytes, rows: int, width: int, steps: Sequence[TableStep
         The file without metadata of PocketRec.
 
     Raises:
-        ConversionError: There is no such table in it.
+        ConversionError: There is no such table in it, or a row's numbers fill no whole bytes.
     """
+    for step in steps:
+        if step.codes.shape[1] * step.bits % 8:
+            raise ConversionError(
+                f"rows of {step.codes.shape[1]} numbers of {step.bits} bits fill no whole bytes, "
+                "and LiteRT looks up no others: train with fewer item_table.blocks"
+            )
     graph = Graph(parse(content))
     graph.model.metadata = None
     readers = _Readers(graph, rows, width)

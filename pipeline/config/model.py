@@ -205,6 +205,13 @@ class ModelConfig(Section):
             raise ValueError(
                 f"item_table.blocks: {table.blocks} equal blocks do not make a width of {width}"
             )
+        columns = width // table.blocks
+        if table.bits is not None and columns * table.bits % 8:
+            raise ValueError(
+                f"item_table.blocks: of {table.blocks} blocks each has {columns} columns of "
+                f"{table.bits} bits, which fill no whole bytes, and devices look up no others: "
+                "set fewer blocks, another width or more bits"
+            )
         if not self.tied:
             raise ValueError("a table elastic is cut for look-ups and scores alike: set tied: true")
         return self

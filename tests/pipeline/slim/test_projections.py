@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.tflite_converter import elastic_tables
+from components.tflite_converter.convert import ConversionError
 from components.tflite_converter.elastic_tables import with_tables
 from components.tflite_converter.flatbuffer import parse
 from components.tflite_converter.graph import shape_of
@@ -16,7 +18,8 @@ from modules.models.item_tables.elastic_layout import Layout
 from tests.pipeline.slim import elastic_toy
 from tests.pipeline.slim.elastic_toy import MOVIES, Toy
 
-DIM, WIDTH = 20, 12  # four blocks of three columns: of some, rows end in the middle of a byte
+# Matrices of fewer numbers stay in float32.
+DIM, WIDTH = 100, 24
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +66,35 @@ def test_matrices_keep_the_columns_of_the_widest_rows(
 ) -> None:
     narrow = cut(toy, variant, layout)
     whole = cut_without_matrices(monkeypatch, toy, variant, layout)
-    columns = 3 * layout[0]
+    columns = 6 * layout[0]
     assert matrices(whole) == {(DIM, WIDTH), (WIDTH, DIM)}
     assert matrices(narrow) == {(DIM, columns), (columns, DIM)}
     assert len(narrow) < len(whole)
     for found, expected in zip(answers(narrow), answers(whole), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_rows_that_are_left_keep_their_own_steps(toy: Toy) -> None:
+    def steps(content: bytes) -> list[float]:
+        """Of the matrix that makes contexts."""
+        (found,) = [
+            tensor.quantization.scale.tolist()
+            for tensor in parse(content).subgraphs[0].tensors
+            if shape_of(tensor) in ((WIDTH, DIM), (12, DIM)) and tensor.quantization is not None
+        ]
+        return found
+
+    whole = steps(toy.variants["int4"])
+    assert len(set(whole)) == WIDTH
+    assert steps(cut(toy, "int4", (2, 2, 2))) == whole[:12]
+
+
+def test_rows_that_fill_no_whole_bytes_are_refused(toy: Toy) -> None:
+    steps = [
+        dataclasses.replace(s, codes=s.codes[:, :5]) for s in toy.table.master().steps((2, 2, 2))
+    ]
+    with pytest.raises(ConversionError, match="rows of 5 numbers of 4 bits fill no whole bytes"):
+        with_tables(toy.variants["int8"], MOVIES + 1, WIDTH, steps)
 
 
 def test_all_columns_need_all_of_the_matrices(toy: Toy) -> None:
@@ -87,7 +113,7 @@ def test_contexts_of_length_one_count_all_columns(
 ) -> None:
     toy = elastic_toy.make(tmp_path, dim=DIM, width=WIDTH, scoring="cosine")
     narrow = cut(toy, "float32", (2, 2, 2))
-    assert matrices(narrow) == {(DIM, 6), (WIDTH, DIM)}
+    assert matrices(narrow) == {(DIM, 12), (WIDTH, DIM)}
     whole = cut_without_matrices(monkeypatch, toy, "float32", (2, 2, 2))
     for found, expected in zip(answers(narrow), answers(whole), strict=True):
         np.testing.assert_array_equal(found, expected)

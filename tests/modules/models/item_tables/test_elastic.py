@@ -122,6 +122,8 @@ def test_budgets_in_bytes() -> None:
     ("settings", "message"),
     [
         ({"dim": 20}, "8 equal blocks do not make a width of 20"),
+        ({"dim": 24, "item_table": {"name": "elastic", "bits": 4}}, "3 columns of 4 bits, which"),
+        ({"dim": 48, "item_table": {"name": "elastic", "bits": 2}}, "6 columns of 2 bits, which"),
         ({"tied": False}, "set tied: true"),
     ],
 )
