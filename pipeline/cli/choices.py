@@ -32,6 +32,7 @@ STUDIES = (
     "features",
     "frontier",
     "history_length",
+    "limit_128kb",
     "limit_64kb",
     "limits",
     "sasrec",
