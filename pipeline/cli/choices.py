@@ -28,6 +28,7 @@ STUDIES = (
     "catalogue",
     "distillation",
     "elastic",
+    "elastic_4bit",
     "encoders",
     "features",
     "frontier",
@@ -37,6 +38,7 @@ STUDIES = (
     "limits",
     "sasrec",
     "smoke",
+    "with_and_without",
 )
 """The files below `pipeline/configs/sweeps`."""
 
