@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from pipeline.workspace import Workspace
 from tests.pipeline.cli.registry_place import workspace_with_versions
 
 HEAVY = ("tensorflow", "tfx", "mlflow", "pandas", "apache_beam", "pyarrow")
-LIMIT_SECONDS = 5.0
+LIMIT_SECONDS = 3.0  # of the processor, whatever else the machine does
 
 
 @pytest.fixture
@@ -128,17 +127,17 @@ def test_an_empty_registry_says_how_to_fill_it(
 @pytest.mark.parametrize("words", [["list"], ["show"], ["promote", "1"], ["rollback"]])
 def test_every_action_is_quick_and_light(workspace: Workspace, words: list[str]) -> None:
     script = (
-        "import sys\n"
+        "import sys, time\n"
         "from pipeline.cli.main import main\n"
         "status = main(sys.argv[1:])\n"
-        f"print(status, [name for name in {HEAVY!r} if name in sys.modules])"
+        f"print(status, [name for name in {HEAVY!r} if name in sys.modules], time.process_time())"
     )
-    started = time.monotonic()
     answer = subprocess.run(
         [sys.executable, "-c", script, "registry", *words, "--workspace", str(workspace.root)],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert time.monotonic() - started < LIMIT_SECONDS
-    assert answer.stdout.splitlines()[-1] == "0 []"
+    said, seconds = answer.stdout.splitlines()[-1].rsplit(maxsplit=1)
+    assert said == "0 []"
+    assert float(seconds) < LIMIT_SECONDS
