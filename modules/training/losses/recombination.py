@@ -112,7 +112,9 @@ class Recombination:
     def _encoded(self, half: Context) -> tf.Tensor:
         """Returns the student's vectors: float32 [windows, width], zeros without any event."""
         known = tf.reduce_any(half.movie_id != PADDING_ID, axis=1, keepdims=True)
-        return tf.where(known, self._model.encode_last(half), 0.0)
+        # Of all positions, as in training: the operators that a device computes the last one with
+        # have gradients that take ten times as long.
+        return tf.where(known, self._model(half, training=False)[:, -1], 0.0)
 
     def _as_contexts(self, vectors: tf.Tensor) -> tf.Tensor:
         """Gives vectors the length that contexts of the student have."""
