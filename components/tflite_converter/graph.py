@@ -88,11 +88,14 @@ class Graph:
 
     def add_integers(self, values: Iterable[int]) -> int:
         """Adds a constant, int32 [values]; returns its number."""
-        content = np.array(list(values), np.int32)
+        return self.add_constant(schema.TensorType.INT32, np.array(list(values), np.int32))
+
+    def add_constant(self, kind: int, values: npt.NDArray[Any]) -> int:
+        """Adds a constant of a `TensorType` and of these values' shape; returns its number."""
         buffer = schema.BufferT()
-        buffer.data = content.view(np.uint8)
+        buffer.data = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
         self.model.buffers.append(buffer)
-        number = self.add_tensor(schema.TensorType.INT32, content.shape)
+        number = self.add_tensor(kind, values.shape)
         self.tensors[number].buffer = len(self.model.buffers) - 1
         return number
 

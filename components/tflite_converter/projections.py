@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from components.tflite_converter.codes import pack, unpack
 from components.tflite_converter.graph import Graph, shape_of
+from components.tflite_converter.stored_codes import add_codes, stored
 
 _KIND = schema.BuiltinOperator
 _FLOAT = schema.TensorType.FLOAT32
-_BITS = {schema.TensorType.INT8: 8, schema.TensorType.INT4: 4, schema.TensorType.INT2: 2}
 
 
 def narrow_rows(graph: Graph, rows: Sequence[int], width: int, kept: int) -> bool:
@@ -143,44 +142,27 @@ class _Plan:
         return False
 
     def _can_be_cut(self, number: int, axis: int) -> bool:
-        tensor = self.graph.tensors[number]
-        shape, parameters = shape_of(tensor), tensor.quantization
+        shape = shape_of(self.graph.tensors[number])
         return (
             len(shape) == 2
             and shape[axis] == self.width
-            and (tensor.type in _BITS or tensor.type == _FLOAT)
-            and self.graph.model.buffers[tensor.buffer].data is not None
-            and (parameters is None or parameters.details is None)
+            and (_numbers(self.graph, number) is not None or stored(self.graph, number) is not None)
         )
+
+
+def _numbers(graph: Graph, number: int) -> npt.NDArray[Any] | None:
+    """Returns the values of a float32 constant."""
+    return graph.constant(number) if graph.tensors[number].type == _FLOAT else None
 
 
 def _cut(graph: Graph, number: int, axis: int, kept: int) -> int:
     """Adds a matrix of the first rows (axis 0) or columns (1) of a constant; returns its number."""
-    tensor = graph.tensors[number]
-    shape, data = shape_of(tensor), np.asarray(graph.model.buffers[tensor.buffer].data, np.uint8)
-    bits = _BITS.get(tensor.type)
-    values: npt.NDArray[Any] = (
-        data.view(np.float32).reshape(shape) if bits is None else unpack(data, bits, shape)
-    )
-    values = values[:kept] if axis == 0 else values[:, :kept]
-    result = graph.add_tensor(tensor.type, values.shape)
-    buffer = schema.BufferT()
-    whole = np.ascontiguousarray(values)
-    buffer.data = whole.view(np.uint8).reshape(-1) if bits is None else pack(whole, bits)
-    graph.model.buffers.append(buffer)
-    graph.tensors[result].buffer = len(graph.model.buffers) - 1
-    graph.tensors[result].quantization = _parameters(tensor.quantization, shape, axis, kept)
-    return result
-
-
-def _parameters(given: Any, shape: tuple[int, ...], axis: int, kept: int) -> Any:
-    """Returns a matrix's steps, those of rows that are left where each has its own."""
-    if given is None or given.scale is None:
-        return given
-    steps, zeros = np.asarray(given.scale, np.float32), np.asarray(given.zeroPoint, np.int64)
-    along = int(given.quantizedDimension)
-    if axis == along and len(steps) == shape[along]:
-        steps, zeros = steps[:kept], zeros[:kept]
-    result = schema.QuantizationParametersT()
-    result.scale, result.zeroPoint, result.quantizedDimension = steps, zeros, along
-    return result
+    part = (slice(kept), slice(None)) if axis == 0 else (slice(None), slice(kept))
+    numbers = _numbers(graph, number)
+    if numbers is not None:
+        return graph.add_constant(_FLOAT, numbers[part])
+    codes = stored(graph, number)
+    assert codes is not None
+    each = axis == codes.axis and len(codes.steps) > 1
+    steps = codes.steps[:kept] if each else codes.steps
+    return add_codes(graph, dataclasses.replace(codes, values=codes.values[part], steps=steps))
