@@ -35,7 +35,7 @@ class Progress:
         targets: Sum of these targets' weights.
         epoch_seconds: Seconds spent in the epoch so far, over all attempts.
         total_seconds: Seconds spent on whole epochs, over all attempts.
-        best_recall: The best eval recall@10 so far; -1 before the first evaluation.
+        best_recall: The best of what epochs are chosen by, on eval; -1 before the first evaluation.
         stale: Evaluations since then.
         history: One row an epoch that is over.
     """

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modules.evaluation.metric_names import RECALL, chosen_by
 from modules.models.recommender import Recommender
 from modules.training.batches import BatchPlan
 from modules.training.checkpoint import CheckpointStore, Progress
 from modules.training.distribution import Distribution, build_distribution
-from modules.training.evaluation import HeldOutEvaluation
+from modules.training.epoch_evaluation import EpochEvaluation
 from modules.training.halves import TeacherHalves
 from modules.training.input import Windows
 from modules.training.losses.base import Loss, build_loss
@@ -129,7 +130,7 @@ class _Run:
             *self._updater.averages,
         ]
         self._best = _values(self._weights)
-        self._evaluate = HeldOutEvaluation(model, held_out)
+        self._evaluate = EpochEvaluation(model, held_out)
         self._resumed_at = time.monotonic()
 
     def restore(self) -> bool:
@@ -225,11 +226,12 @@ class _Run:
             _assign(self._weights, candidate)
             metrics.update(self._evaluate())
             _assign(self._weights, trained)
-            return metrics["recall_at_10"]
+            return metrics[RECALL]
 
-        metrics["recall_at_10"] = self._distribution.from_chief(recall)
-        if metrics["recall_at_10"] > self.progress.best_recall:
-            self.progress.best_recall = metrics["recall_at_10"]
+        metrics[RECALL] = self._distribution.from_chief(recall)
+        worth = self._distribution.from_chief(lambda: chosen_by(metrics))
+        if worth > self.progress.best_recall:
+            self.progress.best_recall = worth
             self.progress.stale = 0
             self._best = candidate
         else:

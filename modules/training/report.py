@@ -11,6 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from modules.evaluation.metric_names import RECALL_OF_SIZES
 from pipeline.progress import report
 from pipeline.text_file import write_text
 
@@ -110,4 +111,6 @@ class Reporter:
         line = f"{self._whose}epoch {int(row['epoch'])}/{self._max_epochs}  loss {row['loss']:.4f}"
         if "recall_at_10" in row:
             line += f"  eval recall@10 {row['recall_at_10']:.4f}  ndcg@10 {row['ndcg_at_10']:.4f}"
+        if RECALL_OF_SIZES in row:
+            line += f"  of sizes {row[RECALL_OF_SIZES]:.4f}"
         return f"{line}  {row['seconds']:.1f} s  (at most {left / 60:.1f} min left)"

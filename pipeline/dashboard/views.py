@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from modules import features
+from modules.evaluation.metric_names import RECALL_OF_SIZES, chosen_by
 from pipeline.dashboard import (
     charts,
     glossary,
@@ -47,11 +48,11 @@ def data(d: Dashboard) -> View:
 def training(d: Dashboard) -> View:
     """Shows the figures of each epoch."""
     if not d.epochs:
-        return {"charts": [], "table": None, "best": None}
+        return {"charts": [], "table": None, "best": None, "of_sizes": False, "chosen_by": None}
     rows = [{"epoch": float(i), **row} for i, row in enumerate(d.epochs, start=1)]
     names = dict.fromkeys(name for row in rows for name in row)
     scored = [row for row in rows if math.isfinite(row.get(glossary.RECALL, math.nan))]
-    best = max(scored, key=lambda row: row[glossary.RECALL], default=None)
+    best = max(scored, key=chosen_by, default=None)
     groups = (
         ("loss", "Training loss", [name for name in names if "loss" in name]),
         ("scores", "Quality on the eval split", [name for name in _EVAL_SCORES if name in names]),
@@ -71,7 +72,13 @@ def training(d: Dashboard) -> View:
         for anchor, title, group in groups
         if group
     ]
-    return {"charts": drawn, "table": tables.epochs(d.epochs), "best": best}
+    return {
+        "charts": drawn,
+        "table": tables.epochs(d.epochs),
+        "best": best,
+        "of_sizes": best is not None and RECALL_OF_SIZES in best,
+        "chosen_by": chosen_by(best) if best else None,
+    }
 
 
 def variants(d: Dashboard) -> View | None:

@@ -28,6 +28,7 @@ from components.tflite_converter.shipped import shipped
 from modules import features
 from modules.evaluation.latency import measure
 from modules.evaluation.litert import TopKModel
+from modules.evaluation.metric_names import chosen_by
 from modules.evaluation.ranking import Ragged, list_ranks
 from modules.models import serving
 from modules.serving_inputs import further_inputs, inputs_of_windows
@@ -147,7 +148,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
                 of_files[name]["latency_ms"] = time_["median_ms"]
                 of_files[name]["latency_min_ms"] = time_["min_ms"]
     scored = [row for row in trained.history if "recall_at_10" in row]
-    best = max(scored, key=lambda row: row["recall_at_10"])
+    best = max(scored, key=chosen_by)
     return {
         **judged,
         **of_files,

@@ -218,7 +218,7 @@ def test_a_warm_start_gives_the_trainer_the_blessed_model() -> None:
     ("teacher", "cached"),
     [("registered: 3", True), ("registered: champion", False), ("folder: gs://b/m", False)],
 )
-@pytest.mark.parametrize("target", ["kubeflow", "vertex"])
+@pytest.mark.parametrize("target", ["kubeflow", pytest.param("vertex", marks=pytest.mark.thorough)])
 def test_teachers_that_were_trained_before_reach_the_trainer(
     target: targets.Target, teacher: str, cached: bool
 ) -> None:

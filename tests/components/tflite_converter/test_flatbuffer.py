@@ -42,6 +42,7 @@ def test_a_tied_table_is_stored_once(converted: Converted, encoder: str, variant
 
 
 @pytest.mark.parametrize("encoder", list(toy.ENCODERS))
+@pytest.mark.thorough
 def test_inputs_and_outputs_have_the_names_of_the_signature(
     converted: Converted, encoder: str
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from components.tflite_converter.codes import encode_closest
@@ -62,6 +63,7 @@ def test_without_bits_all_is_as_it_was() -> None:
         assert same is value
 
 
+@pytest.mark.thorough
 def test_what_is_rounded_is_the_last_matrix_and_of_other_weights_the_average() -> None:
     """An average of matrices would be rounded to what training never computed with."""
     keras.utils.set_random_seed(3)
@@ -91,6 +93,7 @@ def test_what_is_rounded_is_the_last_matrix_and_of_other_weights_the_average() -
     assert not np.array_equal(averaged[items], last[items])
 
 
+@pytest.mark.thorough
 def test_a_trained_encoder_is_not_rounded_again(tmp_path: Path) -> None:
     plain, _ = train(tmp_path / "plain", training_config(), encoder=MIXER)
     rounded, history = train(tmp_path / "rounded", training_config(weight_bits=4), encoder=MIXER)

@@ -270,6 +270,7 @@ def test_a_teacher_that_another_run_has_trained_is_taken(
     assert "teacher 2/2: epoch" in shown
 
 
+@pytest.mark.thorough
 def test_a_share_of_zero_trains_no_teacher(tmp_path: Path) -> None:
     alone = weights(train(run_settings(), tmp_path / "alone"))
     settings = run_settings({"model": CNN}, weight=0)

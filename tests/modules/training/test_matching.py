@@ -80,15 +80,13 @@ def test_distances_by_hand() -> None:
     "model",
     [
         {"item_table": {"name": "dense", "width": 8, "bits": 4}},
-        pytest.param({}, marks=pytest.mark.thorough),
-        pytest.param({"scoring": "cosine"}, marks=pytest.mark.thorough),
-        pytest.param(
-            {"item_table": {"name": "semi_tensor", "rank": 24, "bits": 8}},
-            marks=pytest.mark.thorough,
-        ),
+        {},
+        {"scoring": "cosine"},
+        {"item_table": {"name": "semi_tensor", "rank": 24, "bits": 8}},
     ],
     ids=repr,
 )
+@pytest.mark.thorough
 def test_a_student_comes_nearer_to_its_teacher(model: dict[str, Any], tmp_path: Path) -> None:
     alone = train(run_settings(None, **model), tmp_path / "alone")
     matched = train(run_settings({"epochs": 6}, **model), tmp_path / "matched")

@@ -206,3 +206,18 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_shown(scene: Scene)
     assert str(history) in source
     assert str(statistics) in source
     assert "ratings_read" in source
+
+
+def test_the_epoch_of_an_elastic_model_is_the_best_in_the_mean_of_its_sizes(scene: Scene) -> None:
+    scene.prepare()
+    scene.whole_run("run-1")
+    history = scene.folder("trainer", "model_run") / "history.json"
+    assert history.is_file()
+    epochs = [
+        {"epoch": 1, "loss": 2.0, "recall_at_10": 0.25, "recall_at_10_of_sizes": 0.1875},
+        {"epoch": 2, "loss": 1.5, "recall_at_10": 0.3125, "recall_at_10_of_sizes": 0.125},
+    ]
+    history.write_text(json.dumps(epochs), encoding="utf-8")
+    source = scene.page()
+    assert "epoch <strong>1</strong> is kept" in source
+    assert "the whole table, its half and its quarter, 0.1875" in source
