@@ -30,7 +30,7 @@ class EpochEvaluation:
         """
         self._whole = HeldOutEvaluation(model, windows)
         elastic = [table for table in model.item_tables if isinstance(table, ElasticTable)]
-        shares = [share for share in _SMALLER if any(share * t.grid.blocks >= 1 for t in elastic)]
+        shares = [share for share in _SMALLER if any(t.shares.min() <= share for t in elastic)]
         # One each: an evaluation is compiled with the layout of its first call.
         self._smaller = [_Smaller(elastic, share, model, windows) for share in shares]
 
@@ -38,7 +38,7 @@ class EpochEvaluation:
         """Returns metrics of the whole model as `HeldOutEvaluation` does.
 
         Of an elastic model also `RECALL_OF_SIZES`, the mean recall@10 of the whole table, its
-        half and its quarter, as far as it has blocks for these.
+        half and its quarter, as far as it can be so small.
         """
         metrics = dict(self._whole())
         if self._smaller:

@@ -166,7 +166,12 @@ class _Refinement:
         return dataclasses.replace(
             table,
             weights=table.weights * by_row,
-            shares=shares_by_fall(self._table.grid, self._elastic.fall, factors),
+            shares=shares_by_fall(
+                self._table.grid,
+                self._elastic.fall,
+                factors,
+                smallest=self._elastic.smallest,
+            ),
         )
 
     def _plan(self, windows: Windows, chosen: npt.NDArray[np.bool_]) -> BatchPlan:

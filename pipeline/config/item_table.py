@@ -175,6 +175,9 @@ class ElasticTableConfig(_TableConfig):
 
     name: Literal["elastic"] = "elastic"
     blocks: int = Field(8, ge=1, le=64, description="equal parts of a row; must divide its width")
+    smallest: int = Field(
+        1, ge=1, le=64, description="blocks that every movie keeps; training never sees fewer"
+    )
     segments: int = Field(4, ge=1, le=8, description="of movies; files with more have more tables")
     fall: float = Field(
         1.0,
@@ -200,6 +203,15 @@ class ElasticTableConfig(_TableConfig):
     def _groups_are_refined(self) -> ElasticTableConfig:
         if self.groups > 1 and self.refinement is None:
             raise ValueError(f"{self.groups} groups would have one table: set refinement to {{}}")
+        return self
+
+    @model_validator(mode="after")
+    def _smallest_is_a_part(self) -> ElasticTableConfig:
+        if self.smallest > self.blocks:
+            raise ValueError(
+                f"smallest is {self.smallest}, of {self.blocks} blocks: set it to {self.blocks} at "
+                "most, or raise blocks"
+            )
         return self
 
 

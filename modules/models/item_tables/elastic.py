@@ -62,7 +62,7 @@ class ElasticTable(ItemTable):
         self._config = config
         self._unit_length = spec.unit_length
         self.grid = make_grid(movies, config.segments, config.blocks)
-        self.shares = shares_by_fall(self.grid, config.fall)
+        self.shares = shares_by_fall(self.grid, config.fall, smallest=config.smallest)
         self.layout: Layout = layout_at(self.shares, 1.0)
         self.groups: tuple[GroupTable, ...] = ()
         self.affinities: npt.NDArray[np.int8] | None = None
@@ -89,10 +89,11 @@ class ElasticTable(ItemTable):
             tf.random.stateless_uniform([2], seed + tf.constant([0, _DRAW], tf.int32))
         )
         # Budgets are drawn by their logarithm: halving one is as much a step at either end.
-        share = tf.exp(-np.log(self.grid.blocks) * size)
+        share = tf.exp(-np.log(self.grid.blocks / self._config.smallest) * size)
         share = tf.where(whole < self._config.full_share, 1.0, share)
         taken = tf.constant(self.shares, tf.float32) <= share
-        return self._rows_of(tf.maximum(tf.reduce_sum(tf.cast(taken, tf.int32), axis=1), 1))
+        kept = tf.reduce_sum(tf.cast(taken, tf.int32), axis=1)
+        return self._rows_of(tf.maximum(kept, self._config.smallest))
 
     def regularisation(self) -> tf.Tensor | None:
         """See `ItemTable.regularisation`: the mean squared correlation between blocks' columns."""

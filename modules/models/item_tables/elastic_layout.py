@@ -3,7 +3,7 @@
 Rows are in segments, most popular first, columns in blocks. A cell is a block of a segment. Cells
 are taken in a fixed order, and each segment's blocks in theirs, so that what a budget keeps is a
 number of blocks for each segment: a layout. Less popular movies never have more blocks, and every
-movie has its first.
+movie has its first, or its first few.
 """
 
 from __future__ import annotations
@@ -68,7 +68,11 @@ def make_grid(movies: int, segments: int, blocks: int) -> Grid:
 
 
 def shares_by_fall(
-    grid: Grid, fall: float, weights: npt.NDArray[np.float32] | None = None
+    grid: Grid,
+    fall: float,
+    weights: npt.NDArray[np.float32] | None = None,
+    *,
+    smallest: int = 1,
 ) -> npt.NDArray[np.float64]:
     """Orders cells such that each segment has `fall` times the blocks of the one before.
 
@@ -80,6 +84,7 @@ def shares_by_fall(
         fall: In (0, 1].
         weights: float32 [segments, blocks], above zero: cells of larger weights come earlier, as
             far as blocks and segments stay in their order; 1 moves nothing.
+        smallest: Blocks that every movie keeps.
 
     Returns:
         See `shares_in_order`.
@@ -90,41 +95,44 @@ def shares_by_fall(
         wanted = wanted / weights
     for axis in (0, 1):
         wanted = np.maximum.accumulate(wanted, axis=axis)
-    return shares_in_order(grid, wanted)
+    return shares_in_order(grid, wanted, smallest=smallest)
 
 
-def shares_in_order(grid: Grid, wanted: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def shares_in_order(
+    grid: Grid, wanted: npt.NDArray[np.float64], *, smallest: int = 1
+) -> npt.NDArray[np.float64]:
     """Takes cells one after the other and adds up what they hold.
 
     Args:
         grid: The cells.
         wanted: float64 [segments, blocks], rising along both axes: the lower, the earlier. Of equal
             ones earlier blocks come first, then earlier segments.
+        smallest: Blocks that every movie keeps.
 
     Returns:
         float64 [segments, blocks]: the share of the whole table that is taken with this cell, those
-        before it included. First blocks are taken together, before all else.
+        before it included. The `smallest` first blocks are taken together, before all else.
     """
     segments, blocks = wanted.shape
-    first = np.arange(blocks)[np.newaxis].repeat(segments, axis=0)
-    order = np.lexsort((np.arange(wanted.size), first.ravel(), wanted.ravel(), first.ravel() > 0))
+    block = np.arange(blocks)[np.newaxis].repeat(segments, axis=0).ravel()
+    order = np.lexsort((np.arange(wanted.size), block, wanted.ravel(), block >= smallest))
     sizes = grid.sizes[:, np.newaxis].repeat(blocks, axis=1).ravel()
     taken = np.cumsum(sizes[order])
     shares = np.empty(wanted.size)
     shares[order] = taken / taken[-1]
     shares = shares.reshape(wanted.shape)
-    shares[:, 0] = 1 / blocks
+    shares[:, :smallest] = smallest / blocks
     return shares
 
 
 def layout_at(shares: npt.NDArray[np.float64], share: float) -> Layout:
-    """Returns the largest layout within a share of the table; never less than the first blocks.
+    """Returns the largest layout within a share of the table; never less than its smallest.
 
     Args:
         shares: float64 [segments, blocks], see `shares_in_order`.
         share: In [0, 1].
     """
-    return tuple(int(kept) for kept in np.maximum((shares <= share).sum(axis=1), 1))
+    return tuple(int(kept) for kept in (shares <= max(share, shares.min())).sum(axis=1))
 
 
 def all_layouts(shares: npt.NDArray[np.float64]) -> list[Layout]:

@@ -77,6 +77,21 @@ def test_training_draws_budgets_by_the_seed() -> None:
     assert all(list(kept) == sorted(kept, reverse=True) for kept in drawn)
 
 
+def test_training_draws_no_fewer_blocks_than_files_keep() -> None:
+    table = make_table(segments=1, full_share=0.0, smallest=2)
+    kept = [
+        int(
+            table.training_rows(tf.constant([3, number])).numpy()[1].reshape(4, 2).any(axis=1).sum()
+        )
+        for number in range(40)
+    ]
+    # Of shares from a half to one by their logarithm: 2 blocks in .58 of draws, 3 in .42.
+    assert 16 < kept.count(2) < 31
+    assert set(kept) == {2, 3}
+    assert table.layout_of_bytes(2 * 2 * 41) == (2,)
+    assert table.layout_of_bytes(2 * 2 * 41 - 1) is None
+
+
 def test_all_of_training_may_see_the_whole_table() -> None:
     table = make_table(full_share=1.0)
     for number in range(5):

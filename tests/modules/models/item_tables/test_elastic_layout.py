@@ -50,6 +50,15 @@ def test_a_fall_of_a_half_by_hand() -> None:
     assert layout_within(grid, shares, 4.9) is None
 
 
+def test_two_blocks_that_every_movie_keeps_by_hand() -> None:
+    # As above, but the first two blocks together hold 10 of 20, and are there for any share.
+    shares = shares_by_fall(Grid((0, 3, 5), 4), 0.5, smallest=2)
+    taken = [[10, 10, 13, 16], [10, 10, 18, 20]]
+    np.testing.assert_allclose(shares, np.array(taken) / 20)
+    assert all_layouts(shares) == [(2, 2), (3, 2), (4, 2), (4, 3), (4, 4)]
+    assert layout_at(shares, 0.1) == (2, 2)
+
+
 def test_no_fall_takes_blocks_of_all_movies_in_turn() -> None:
     shares = shares_by_fall(Grid((0, 3, 5), 3), 1.0)
     assert all_layouts(shares) == [(1, 1), (2, 1), (2, 2), (3, 2), (3, 3)]
@@ -60,21 +69,23 @@ def test_no_fall_takes_blocks_of_all_movies_in_turn() -> None:
     movies=st.integers(8, 3000),
     segments=st.integers(1, 4),
     blocks=st.integers(1, 9),
+    smallest=st.integers(1, 9),
     fall=st.floats(0.1, 1),
     cells=st.floats(0, 30_000),
 )
 def test_any_budget_gets_the_largest_staircase_that_fits(
-    movies: int, segments: int, blocks: int, fall: float, cells: float
+    movies: int, segments: int, blocks: int, smallest: int, fall: float, cells: float
 ) -> None:
-    grid = make_grid(movies, segments, blocks)
-    layouts = all_layouts(shares_by_fall(grid, fall))
-    assert layouts[0] == (1,) * segments
+    grid, smallest = make_grid(movies, segments, blocks), min(smallest, blocks)
+    shares = shares_by_fall(grid, fall, smallest=smallest)
+    layouts = all_layouts(shares)
+    assert layouts[0] == (smallest,) * segments
     assert layouts[-1] == (blocks,) * segments
     for smaller, larger in itertools.pairwise(layouts):
         assert all(a <= b for a, b in zip(smaller, larger, strict=True))
         assert list(larger) == sorted(larger, reverse=True)
         assert grid.cells(smaller) < grid.cells(larger)
-    found = layout_within(grid, shares_by_fall(grid, fall), cells)
+    found = layout_within(grid, shares, cells)
     fitting = [layout for layout in layouts if grid.cells(layout) <= cells]
     assert found == (fitting[-1] if fitting else None)
 
