@@ -85,8 +85,9 @@ class Recombination:
             `bias`; the teacher's vectors are constants.
         """
         own = len(weights) // 2
-        with_hot = tf.concat([self._encoded(halves.hot), _float(halves.teacher_cold)], axis=1)
-        with_cold = tf.concat([self._encoded(halves.cold), _float(halves.teacher_hot)], axis=1)
+        hot, cold = tf.split(self._encoded(_joined(halves.hot, halves.cold)), 2)
+        with_hot = tf.concat([hot, _float(halves.teacher_cold)], axis=1)
+        with_cold = tf.concat([cold, _float(halves.teacher_hot)], axis=1)
         student = _perceptron(with_hot, weights[:own])
         teacher = _perceptron(with_cold, weights[own:])
         loss = tf.constant(0.0)
@@ -163,6 +164,12 @@ def _network(rng: np.random.Generator, read: int, width: int) -> dict[str, np.nd
 def _perceptron(values: tf.Tensor, weights: Weights) -> tf.Tensor:
     hidden, hidden_bias, output, output_bias = weights
     return tf.matmul(tf.nn.relu(tf.matmul(values, hidden) + hidden_bias), output) + output_bias
+
+
+def _joined(one: Context, other: Context) -> Context:
+    """Puts batches one behind the other, for one call of the model: XLA compiles each anew."""
+    parts = zip(one, other, strict=True)
+    return Context(*(None if part[0] is None else tf.concat(part, axis=0) for part in parts))
 
 
 def _targets(halves: TaughtHalves) -> tf.Tensor:
