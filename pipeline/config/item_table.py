@@ -191,6 +191,9 @@ class ElasticTableConfig(_TableConfig):
     full_share: float = Field(
         0.2, ge=0, le=1, description="share of training that sees the whole table, not a budget's"
     )
+    smallest_share: float = Field(
+        0.0, ge=0, le=1, description="share of training that sees the smallest table"
+    )
     groups: int = Field(
         1, ge=1, le=64, description="of users, each with a table of its own; needs refinement"
     )
@@ -211,6 +214,15 @@ class ElasticTableConfig(_TableConfig):
             raise ValueError(
                 f"smallest is {self.smallest}, of {self.blocks} blocks: set it to {self.blocks} at "
                 "most, or raise blocks"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_leave_room(self) -> ElasticTableConfig:
+        if self.full_share + self.smallest_share > 1:
+            raise ValueError(
+                f"full_share {self.full_share} and smallest_share {self.smallest_share} are more "
+                "than all of training: lower one"
             )
         return self
 

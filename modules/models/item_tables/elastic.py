@@ -85,12 +85,13 @@ class ElasticTable(ItemTable):
 
     def training_rows(self, seed: tf.Tensor) -> tf.Tensor:
         """See `ItemTable.training_rows`: those of a budget that is drawn."""
-        whole, size = tf.unstack(
+        ends, size = tf.unstack(
             tf.random.stateless_uniform([2], seed + tf.constant([0, _DRAW], tf.int32))
         )
         # Budgets are drawn by their logarithm: halving one is as much a step at either end.
         share = tf.exp(-np.log(self.grid.blocks / self._config.smallest) * size)
-        share = tf.where(whole < self._config.full_share, 1.0, share)
+        share = tf.where(ends < self._config.full_share, 1.0, share)
+        share = tf.where(ends >= 1 - self._config.smallest_share, 0.0, share)
         taken = tf.constant(self.shares, tf.float32) <= share
         kept = tf.reduce_sum(tf.cast(taken, tf.int32), axis=1)
         return self._rows_of(tf.maximum(kept, self._config.smallest))

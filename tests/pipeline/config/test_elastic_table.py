@@ -16,6 +16,10 @@ from pipeline.errors import ConfigError
             "{name: elastic, blocks: 4, smallest: 5}",
             "smallest is 5, of 4 blocks: set it to 4 at most, or raise blocks",
         ),
+        (
+            "{name: elastic, full_share: 0.6, smallest_share: 0.5}",
+            "full_share 0.6 and smallest_share 0.5 are more than all of training: lower one",
+        ),
         ("{name: elastic, width: 40, blocks: 8, bits: 4}", "whole bytes"),
         ("{name: elastic, width: 44, blocks: 8}", "8 equal blocks do not make a width of 44"),
     ],

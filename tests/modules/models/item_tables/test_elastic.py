@@ -77,6 +77,20 @@ def test_training_draws_budgets_by_the_seed() -> None:
     assert all(list(kept) == sorted(kept, reverse=True) for kept in drawn)
 
 
+def test_shares_of_training_see_either_end() -> None:
+    table = make_table(segments=2, full_share=0.25, smallest_share=0.5, smallest=2)
+
+    def kept(number: int) -> tuple[int, ...]:
+        rows = table.training_rows(tf.constant([3, number])).numpy()
+        return tuple(int(row.any()) for row in rows[-1].reshape(4, 2))
+
+    drawn = [kept(number) for number in range(200)]
+    # Half of 200 see two blocks, and of the quarter between the ends those below a share of three
+    # quarters: .58, by the logarithm. A quarter sees all. Three standard deviations are 21 and 18.
+    assert 108 < drawn.count((1, 1, 0, 0)) < 150
+    assert 32 < drawn.count((1, 1, 1, 1)) < 68
+
+
 def test_training_draws_no_fewer_blocks_than_files_keep() -> None:
     table = make_table(segments=1, full_share=0.0, smallest=2)
     kept = [
