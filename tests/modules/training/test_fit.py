@@ -154,7 +154,7 @@ def test_keeps_the_best_weights_not_the_last(
             recall = (0.2, 0.6, 0.5, 0.6)[self.epochs - 1]
             return {**super().__call__(), "recall_at_10": recall}
 
-    monkeypatch.setattr("modules.training.fit.HeldOutEvaluation", Judged)
+    monkeypatch.setattr("modules.training.epoch_evaluation.HeldOutEvaluation", Judged)
     settings: dict[str, Any] = {"ema_decay": None, "optimizer": {"learning_rate": 0.02}}
     actual, _ = train(tmp_path, training_config(max_epochs=4, **settings))
     # The second epoch is the best; one that is no better does not replace it.
