@@ -23,7 +23,6 @@ from modules.models.item_tables.elastic_groups import AFFINITIES_FILE
 from modules.models.item_tables.elastic_layout import (
     Layout,
     layout_at,
-    layout_within,
     make_grid,
     shares_by_fall,
 )
@@ -91,10 +90,10 @@ class ElasticTable(ItemTable):
         # Budgets are drawn by their logarithm: halving one is as much a step at either end.
         share = tf.exp(-np.log(self.grid.blocks / self._config.smallest) * size)
         share = tf.where(ends < self._config.full_share, 1.0, share)
+        smallest = tf.constant(self.shares.min(), tf.float32)
         share = tf.where(ends >= 1 - self._config.smallest_share, 0.0, share)
-        taken = tf.constant(self.shares, tf.float32) <= share
-        kept = tf.reduce_sum(tf.cast(taken, tf.int32), axis=1)
-        return self._rows_of(tf.maximum(kept, self._config.smallest))
+        taken = tf.constant(self.shares, tf.float32) <= tf.maximum(share, smallest)
+        return self._rows_of(tf.reduce_sum(tf.cast(taken, tf.int32), axis=1))
 
     def regularisation(self) -> tf.Tensor | None:
         """See `ItemTable.regularisation`: the mean squared correlation between blocks' columns."""
@@ -164,18 +163,6 @@ class ElasticTable(ItemTable):
             yield
         finally:
             self._factors = before
-
-    def layout_of_bytes(self, count: int) -> Layout | None:
-        """Returns the largest layout whose numbers take at most so many bytes.
-
-        Args:
-            count: Bytes of the numbers alone, of `bits` each, or 8 where the table has no bits.
-
-        Returns:
-            None where even the first blocks take more.
-        """
-        block_bits = self.width // self.grid.blocks * (self._config.bits or 8)
-        return layout_within(self.grid, self.shares, count * 8 / block_bits)
 
     @property
     def row_weights(self) -> list[keras.Variable]:

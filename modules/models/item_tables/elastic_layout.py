@@ -42,10 +42,6 @@ class Grid:
         """int32 [rows]: the segment of each."""
         return np.repeat(np.arange(len(self.borders) - 1, dtype=np.int32), self.sizes)
 
-    def cells(self, layout: Layout) -> int:
-        """Returns how many blocks of rows a layout keeps in all."""
-        return int(self.sizes @ np.array(layout, np.int64))
-
 
 def make_grid(movies: int, segments: int, blocks: int) -> Grid:
     """Makes segments that double: each has as many movies as all before it.
@@ -138,18 +134,6 @@ def layout_at(shares: npt.NDArray[np.float64], share: float) -> Layout:
 def all_layouts(shares: npt.NDArray[np.float64]) -> list[Layout]:
     """Returns every layout, smallest first; the last one is the whole table."""
     return [layout_at(shares, share) for share in np.unique(shares)]
-
-
-def layout_within(grid: Grid, shares: npt.NDArray[np.float64], cells: float) -> Layout | None:
-    """Returns the largest layout of so many blocks of rows; None if the first has more.
-
-    Args:
-        grid: The cells.
-        shares: float64 [segments, blocks], see `shares_in_order`.
-        cells: Blocks of rows.
-    """
-    fitting = [layout for layout in all_layouts(shares) if grid.cells(layout) <= cells]
-    return fitting[-1] if fitting else None
 
 
 def steps_of(layout: Sequence[int], grid: Grid) -> list[tuple[int, int, int]]:

@@ -69,6 +69,21 @@ def training_config(**settings: object) -> TrainingConfig:
     return TrainingConfig.model_validate({**defaults, **settings})
 
 
+def small_model(table: dict[str, object], *, scoring: str = "dot") -> Recommender:
+    """An untrained model of eight columns with an item table, the same for the same settings."""
+    keras.utils.set_random_seed(6)
+    config = ModelConfig.model_validate(
+        {
+            "encoder": {"name": "cnn", "layers": 1, "kernel": 2},
+            "dim": 8,
+            "scoring": scoring,
+            "dropout": 0.0,
+            "item_table": table,
+        }
+    )
+    return Recommender(config, history_length=HISTORY, movies=MOVIES)
+
+
 def train(
     folder: Path,
     config: TrainingConfig,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
@@ -14,24 +13,9 @@ from modules.training.checkpoint import CheckpointStore
 from modules.training.epoch_evaluation import EpochEvaluation
 from modules.training.evaluation import HeldOutEvaluation
 from modules.training.fit import fit
-from pipeline.config.model import ModelConfig
-from tests.modules.training.planted import HISTORY, MOVIES, planted_windows, training_config
+from tests.modules.training.planted import planted_windows, small_model, training_config
 
 HELD_OUT = planted_windows(40, held_out=True)
-
-
-def make_model(**table: object) -> Recommender:
-    keras.utils.set_random_seed(6)
-    config = ModelConfig.model_validate(
-        {
-            "encoder": {"name": "cnn", "layers": 1, "kernel": 2},
-            "dim": 8,
-            "scoring": "dot",
-            "dropout": 0.0,
-            "item_table": table,
-        }
-    )
-    return Recommender(config, history_length=HISTORY, movies=MOVIES)
 
 
 def recall_with(model: Recommender, blocks: int) -> float:
@@ -43,7 +27,7 @@ def recall_with(model: Recommender, blocks: int) -> float:
 
 @pytest.mark.parametrize(("blocks", "sizes"), [(4, [4, 2, 1]), (2, [2, 1]), (8, [8, 4, 2])])
 def test_an_elastic_model_is_worth_the_mean_of_its_sizes(blocks: int, sizes: list[int]) -> None:
-    model = make_model(name="elastic", blocks=blocks, segments=2)
+    model = small_model({"name": "elastic", "blocks": blocks, "segments": 2})
     metrics = EpochEvaluation(model, HELD_OUT)()
     recalls = [recall_with(model, size) for size in sizes]
     assert len(set(recalls)) > 1
@@ -53,13 +37,13 @@ def test_an_elastic_model_is_worth_the_mean_of_its_sizes(blocks: int, sizes: lis
 
 @pytest.mark.parametrize("table", [{"name": "dense"}, {"name": "elastic", "blocks": 1}])
 def test_a_model_of_one_size_is_worth_its_recall(table: dict[str, object]) -> None:
-    model = make_model(**table)
+    model = small_model(table)
     metrics = EpochEvaluation(model, HELD_OUT)()
     assert metrics == HeldOutEvaluation(model, HELD_OUT)()
 
 
 def test_the_epoch_that_is_best_in_all_sizes_is_kept(tmp_path: Path) -> None:
-    model = make_model(name="elastic", blocks=4, segments=2, full_share=0.9)
+    model = small_model({"name": "elastic", "blocks": 4, "segments": 2, "full_share": 0.9})
     config = training_config(max_epochs=5, patience=5, ema_decay=None)
     store = CheckpointStore(tmp_path, "run")
     history = fit(model, planted_windows(60), HELD_OUT, config, seed=1, store=store, reporter=None)

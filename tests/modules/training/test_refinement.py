@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,28 +22,17 @@ from modules.models.recommender import Recommender
 from modules.training.checkpoint import CheckpointStore
 from modules.training.fit import fit
 from modules.training.refinement import refine
-from pipeline.config.model import ModelConfig
 from tests.modules.training.planted import (
-    HISTORY,
     MOVIES,
     planted_windows,
+    small_model,
     training_config,
 )
 
 
 def make_model(**elastic: object) -> tuple[Recommender, ElasticTable]:
-    keras.utils.set_random_seed(6)
     table = {"name": "elastic", "blocks": 4, "segments": 3, **elastic}
-    config = ModelConfig.model_validate(
-        {
-            "encoder": {"name": "cnn", "layers": 1, "kernel": 2},
-            "dim": 8,
-            "scoring": "cosine",
-            "dropout": 0.0,
-            "item_table": table,
-        }
-    )
-    model = Recommender(config, history_length=HISTORY, movies=MOVIES)
+    model = small_model(table, scoring="cosine")
     (found,) = model.item_tables
     assert isinstance(found, ElasticTable)
     return model, found

@@ -102,8 +102,6 @@ def test_training_draws_no_fewer_blocks_than_files_keep() -> None:
     # Of shares from a half to one by their logarithm: 2 blocks in .58 of draws, 3 in .42.
     assert 16 < kept.count(2) < 31
     assert set(kept) == {2, 3}
-    assert table.layout_of_bytes(2 * 2 * 41) == (2,)
-    assert table.layout_of_bytes(2 * 2 * 41 - 1) is None
 
 
 def test_all_of_training_may_see_the_whole_table() -> None:
@@ -137,14 +135,6 @@ def test_a_teachers_rows_are_taken_as_they_are() -> None:
     np.testing.assert_array_equal(table.rows()[0], np.zeros(4))
     table.begin_from(None)
     np.testing.assert_array_equal(table.rows()[1:], rows[1:])
-
-
-def test_budgets_in_bytes() -> None:
-    # 41 rows of 4 blocks of 2 numbers; first blocks take 82 bytes, or 41 with four bits.
-    assert make_table(segments=1).layout_of_bytes(163) == (1,)
-    assert make_table(segments=1).layout_of_bytes(164) == (2,)
-    assert make_table(segments=1, bits=4).layout_of_bytes(164) == (4,)
-    assert make_table(segments=1).layout_of_bytes(81) is None
 
 
 @pytest.mark.parametrize(
