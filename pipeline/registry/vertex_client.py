@@ -165,12 +165,13 @@ class VertexClient:
         )
 
     def _upload(self, model: str, version: Model, is_it: Callable[[Model], bool]) -> Model:
+        from google.api_core.exceptions import NotFound
         from google.cloud.aiplatform_v1 import Model, UploadModelRequest
 
         self._wait_for_uploads(model)
-        for there in self._versions(model):
-            if is_it(there):
-                return there
+        there = next(filter(is_it, self._versions(model)), None)
+        if there is not None:
+            return there
         request = UploadModelRequest(parent=self.address.parent, model=Model(version))
         parent = self._model(model)
         if parent is None:
@@ -185,7 +186,14 @@ class VertexClient:
             )
         )
         name = f"{self.address.model(model)}@{done.model_version_id}"
-        return self._client.get_model(name=name, **self._persistent)
+        try:
+            return self._client.get_model(name=name, **self._persistent)
+        except NotFound:
+            # Whoever uploaded the same at the same time may have deleted this one as a double.
+            there = next(filter(is_it, self._versions(model)), None)
+            if there is None:
+                raise
+            return there
 
     def _wait_for_uploads(self, model: str) -> None:
         """Waits for uploads that others, or an attempt before, have under way."""

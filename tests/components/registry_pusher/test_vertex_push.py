@@ -322,6 +322,36 @@ def test_two_pushes_of_one_bundle_that_meet_leave_one_version(
     place.assert_whole(other_bundle, bundle)
 
 
+def test_a_double_that_another_push_deletes_at_once_is_no_error(
+    place: Place, bundle: Path, other_bundle: Path
+) -> None:
+    place.push(other_bundle)
+
+    def somebody_else_pushes() -> None:
+        place.push(bundle)
+        # Next this push asks for the version 3 that its upload has made.
+        place.api.before["get"] = lambda: place.push(bundle)
+
+    place.api.before["upload"] = somebody_else_pushes
+    assert place.push(bundle).version == 2
+    assert place.api.asked.count("deleteVersion") == 1
+    place.assert_whole(other_bundle, bundle)
+
+
+def test_a_version_that_somebody_deletes_at_once_is_told(
+    place: Place, bundle: Path, other_bundle: Path
+) -> None:
+    place.push(other_bundle)
+
+    def somebody_uploads() -> None:
+        place.api.before["get"] = lambda: place.api.client().delete_version(MODEL, "2")
+
+    place.api.before["upload"] = somebody_uploads
+    with pytest.raises(RegistryError, match=r"refused with status 404: .*pocketrec@2"):
+        place.push(bundle)
+    place.assert_whole(other_bundle)
+
+
 def test_a_double_that_has_a_name_is_left_alone(
     place: Place, bundle: Path, other_bundle: Path
 ) -> None:
