@@ -2,6 +2,7 @@
 
 import gzip
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,14 @@ def test_the_header_tells_neither_name_nor_time() -> None:
     # Deflate, no flags, no time, most compression, from a Unix.
     assert gzipped(b"model").startswith(bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 2, 3]))
     assert len(gzipped(bytes(10_000))) < 100
+
+
+def test_numbers_of_two_bits_in_four_ship_in_two() -> None:
+    # Bytes of two of four codes: 4 bits each by themselves, where a search for repeats finds some.
+    codes = np.random.default_rng(3).integers(0, 4, (100_000, 2)).astype(np.uint8)
+    content = (codes[:, 0] * 3 | codes[:, 1] * 3 << 4).tobytes()
+    assert 50_000 < len(gzipped(content)) < 51_500
+    assert unzipped(gzipped(content)) == content
 
 
 @pytest.mark.parametrize(

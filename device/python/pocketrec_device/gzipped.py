@@ -12,11 +12,13 @@ SUFFIX = ".gz"
 _GZIP_FRAME = 16 + zlib.MAX_WBITS
 _BEST = 9
 
+# Rows of few bits repeat nothing: what looks like it costs more than codes for their bytes alone.
+_STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY)
+
 
 def gzipped(content: bytes) -> bytes:
     """Returns the content as a gzip file without a name or a time: same content, same bytes."""
-    compressor = zlib.compressobj(_BEST, zlib.DEFLATED, _GZIP_FRAME, zlib.DEF_MEM_LEVEL)
-    return compressor.compress(content) + compressor.flush()
+    return min((_deflated(content, strategy) for strategy in _STRATEGIES), key=len)
 
 
 def unzipped(content: bytes) -> bytes:
@@ -35,3 +37,8 @@ def unzipped(content: bytes) -> bytes:
     if reader.unused_data:
         raise ValueError(f"{len(reader.unused_data):,} bytes follow its end")
     return model
+
+
+def _deflated(content: bytes, strategy: int) -> bytes:
+    compressor = zlib.compressobj(_BEST, zlib.DEFLATED, _GZIP_FRAME, zlib.DEF_MEM_LEVEL, strategy)
+    return compressor.compress(content) + compressor.flush()

@@ -25,14 +25,19 @@ class _Band:
 
     width: int
     bits: int | None
+    stored_bits: int | None
     movies: int
 
     def rounded(self, values: tf.Tensor) -> tf.Tensor:
         return rounded_between(values) if self.bits == _BETWEEN else rounded(values, self.bits)
 
     def centre(self, values: tf.Tensor) -> float:
-        """Returns what the codes of `values` are off multiples of their step."""
-        return float(between_step(values)) / 2 if self.bits == _BETWEEN else 0.0
+        """Returns what is to be taken off `values` for their codes to fit into `bits`.
+
+        Four bits hold -1.5, -.5, .5 and 1.5 steps as they are: -3, -1, 1 and 3 halves.
+        """
+        halved = self.bits == _BETWEEN and self.stored_bits is None
+        return float(between_step(values)) / 2 if halved else 0.0
 
 
 class DenseTable(ItemTable):
@@ -48,10 +53,10 @@ class DenseTable(ItemTable):
         super().__init__(spec)
         movies, width = spec.movies, spec.width
         self._bands = (
-            [_Band(width, config.bits, movies)]
+            [_Band(width, config.bits, config.stored_bits, movies)]
             if config.bands is None
             else [
-                _Band(band.width, band.bits, min(band.movies or movies, movies))
+                _Band(band.width, band.bits, config.stored_bits, min(band.movies or movies, movies))
                 for band in config.bands
             ]
         )

@@ -129,6 +129,29 @@ def test_a_table_of_two_bits_has_four_codes(tmp_path: Path) -> None:
     assert overlap(small, whole, "bow") > 0.75
 
 
+def test_a_table_of_two_bits_may_be_stored_in_four(tmp_path: Path) -> None:
+    files = {}
+    for stored_bits in (None, 4):
+        table = {"name": "dense", "bits": 2, "stored_bits": stored_bits}
+        model = toy.recommender("bow", scoring="dot", item_table=table)
+        serving.export(model, str(tmp_path / "model"), top_k=toy.TOP_K)
+        worker.main([str(tmp_path / "model"), "float32", str(tmp_path / "float32")])
+        whole = (tmp_path / "float32").read_bytes()
+        files[stored_bits] = quantized(whole, "int8", toy.samples("bow"))
+    graph = Graph(flatbuffer.parse(files[4]))
+    (stored,) = [t for t in graph.tensors if shape_of(t) == (toy.MOVIES + 1, toy.DIM)]
+    assert stored.type == TYPE.INT4
+    data = np.asarray(graph.model.buffers[stored.buffer].data, np.uint8)
+    # Halves of a step, and a zero for padding.
+    assert set(np.unique(np.stack([data & 15, data >> 4]))) == {0, 1, 3, 16 - 1, 16 - 3}
+    kinds = [graph.kind(operator) for operator in graph.operators]
+    others = Graph(flatbuffer.parse(files[None]))
+    # Nothing is added to what was looked up, and nothing to the scores.
+    assert len(kinds) < len(others.operators)
+    checked(files[4], "int8")
+    assert overlap(files[4], files[None], "bow") > 0.95
+
+
 def test_bands_of_few_movies_are_as_short_in_a_file(tmp_path: Path) -> None:
     bands = [
         {"width": 8, "bits": 4},

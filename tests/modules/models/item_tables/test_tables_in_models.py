@@ -163,3 +163,11 @@ def test_bands_beside_bits_are_refused() -> None:
         ModelConfig.model_validate(
             {"item_table": {"name": "dense", "bits": 4, "bands": [{"width": 8, "bits": 2}]}}
         )
+
+
+@pytest.mark.parametrize(
+    "table", [{"bits": 4}, {}, {"bands": [{"width": 8, "bits": 4}, {"width": 4, "bits": 8}]}]
+)
+def test_only_numbers_of_two_bits_are_stored_in_four(table: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="stored_bits 4 is for numbers of 2 bits"):
+        ModelConfig.model_validate({"item_table": {"name": "dense", "stored_bits": 4, **table}})
