@@ -42,6 +42,8 @@ TABLES: dict[str, dict[str, Any]] = {
     PLAIN: {"name": "dense"},
     "dense, 48 columns of 4 bits": {"name": "dense", "width": 48, "bits": 4},
     "dense, 12 columns of 4 bits": {"name": "dense", "width": 12, "bits": 4},
+    "dense, 64 columns of 2 bits": {"name": "dense", "bits": 2},
+    "the same, stored in 4": {"name": "dense", "bits": 2, "stored_bits": 4},
     "dense, bands of 4 and 2 bits": {
         "name": "dense",
         "bands": [{"width": 12, "bits": 4}, {"width": 16, "bits": 2}],
