@@ -47,8 +47,16 @@ class TrainedRun:
     @property
     def seconds(self) -> float:
         """Time of its epochs, without its teachers'."""
-        rows = [*(self.matched.history if self.matched else ()), *self.history]
-        return sum(row["seconds"] for row in rows)
+        return sum(row["seconds"] for row in self._rows)
+
+    @property
+    def peak_gib(self) -> float:
+        """Most memory, in GiB, of any process that trained it or its teachers."""
+        return max(row["peak_gib"] for run in (*self.teachers, self) for row in run._rows)
+
+    @property
+    def _rows(self) -> list[dict[str, float]]:
+        return [*(self.matched.history if self.matched else ()), *self.history]
 
     def remove_checkpoints(self) -> None:
         """Deletes the run's checkpoint and its teachers': once the model is safe."""

@@ -38,7 +38,6 @@ from modules.training.evaluation import HeldOutEvaluation
 from modules.training.given_teacher import read_given_teachers
 from modules.training.input import Windows
 from modules.training.ranking import metrics_of_ranks
-from modules.training.report import peak_gib
 from modules.training.run import train_recommender
 from modules.training.warm_start import Origin
 from modules.vocabulary import read_vocabulary, vocabulary_path
@@ -67,7 +66,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         the same of its file, `bytes` of what ships, `unzipped_bytes` of what runs, `latency_ms`
         (median), `latency_min_ms`; `epochs`,
         `best_epoch`, `parameters`, `train_seconds`, `teachers_seconds`, `load_average`, and
-        `train_peak_gib`, the most memory that the process held to the end of training
+        `train_peak_gib`, the most memory that a process held which trained it or a teacher
 
     Raises:
         PocketRecError: The training diverged or the model cannot be converted.
@@ -103,7 +102,6 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
     trained = train_recommender(
         settings, data, checkpoint_root=Path(spec.checkpoints), log_folder=folder / LOGS
     )
-    peak = peak_gib()
     with tempfile.TemporaryDirectory(prefix="pocketrec-sweep-") as scratch:
         saved = str(Path(scratch, "model"))
         serving.export(trained.model, saved, top_k=top_k, history_length=config.history.length)
@@ -157,7 +155,7 @@ def train_and_judge(spec: Spec, folder: Path) -> dict[str, Any]:
         "parameters": trained.model.count_params(),
         "train_seconds": trained.seconds,
         "teachers_seconds": sum(teacher.seconds for teacher in trained.teachers),
-        "train_peak_gib": peak,
+        "train_peak_gib": trained.peak_gib,
         "load_average": os.getloadavg()[0],
     }
 

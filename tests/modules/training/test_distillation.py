@@ -265,6 +265,7 @@ def test_a_teacher_that_another_run_has_trained_is_taken(
     )
     assert run.teachers[0].store.folder == trained.store.folder
     assert run.teachers[0].seconds == trained.seconds > 0
+    assert run.peak_gib >= run.teachers[0].peak_gib == trained.peak_gib > 0.2
     shown = capsys.readouterr().out
     assert "teacher 1/2: epoch" not in shown
     assert "teacher 2/2: epoch" in shown

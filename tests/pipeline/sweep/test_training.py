@@ -68,6 +68,11 @@ def test_what_is_learned_is_measured_on_each_split_in_float_and_as_files(
     assert (folder / "logs/history.json").is_file()
     # For other studies, and for students.
     assert len(list(Path(spec.checkpoints).glob("*/state.npz"))) == 1
+    # What is trained already is judged again: its time and memory stay those of its training.
+    again = train_and_judge(spec, folder)
+    for figure in ("train_seconds", "train_peak_gib"):
+        assert again[figure] == result[figure]
+    assert 0.2 < again["train_peak_gib"] < 20
 
 
 def test_segments_are_judged_apart() -> None:
