@@ -39,6 +39,7 @@ STUDIES = (
     "sasrec",
     "smoke",
     "with_and_without",
+    "with_and_without_narrow",
 )
 """The files below `pipeline/configs/sweeps`."""
 
